@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nbprobe._core: puts the nouns together and owns nothing but their state. */
+#include <Python.h>
+
+#include "compat.h"
+#include "state.h"
+
+PyObject *
+nbp_raise(nbp_status status, const char *what)
+{
+    switch (status) {
+    case NBP_NO_MEMORY:
+        return PyErr_NoMemory();
+    case NBP_INVALID:
+        PyErr_Format(PyExc_ValueError, "%s: an argument is out of range", what);
+        return NULL;
+    case NBP_UNAVAILABLE:
+        PyErr_Format(PyExc_RuntimeError, "%s is not possible here", what);
+        return NULL;
+    case NBP_OK:
+        break;
+    }
+    PyErr_Format(PyExc_SystemError, "%s: unknown status %d", what, (int)status);
+    return NULL;
+}
+
+static int
+core_exec(PyObject *module)
+{
+    if (nbp_add_config(module) < 0) {
+        return -1;
+    }
+    return 0;
+}
+
+static int
+core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(nbp_state_of(module)->loop_type);
+    return 0;
+}
+
+static int
+core_clear(PyObject *module)
+{
+    Py_CLEAR(nbp_state_of(module)->loop_type);
+    return 0;
+}
+
+static void
+core_free(void *module)
+{
+    core_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot core_slots[] = {
+    {Py_mod_exec, core_exec},
+    NBP_SLOT_INTERPRETERS NBP_SLOT_GIL{0, NULL},
+};
+
+static struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nbprobe._core",
+    .m_doc = "The C core of nbprobe: it measures; the Python around it shows.",
+    .m_size = sizeof(nbp_state),
+    .m_slots = core_slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_module);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The state of one _core module, and the functions that fill the module: one a noun. */
+#ifndef NBP_STATE_H
+#define NBP_STATE_H
+
+#include <Python.h>
+
+#include "status.h"
+
+typedef struct {
+    PyTypeObject *loop_type; /* owned */
+} nbp_state;
+
+/* Borrowed from `module`; never NULL for a module of ours. */
+static inline nbp_state *
+nbp_state_of(PyObject *module)
+{
+    return (nbp_state *)PyModule_GetState(module);
+}
+
+/* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_config(PyObject *module);
+
+/* Sets the Python exception that stands for `status`; `what` names the operation that
+ * failed, as the subject of the message. Always returns NULL. */
+PyObject *nbp_raise(nbp_status status, const char *what);
+
+#endif /* NBP_STATE_H */
