@@ -1,0 +1,20 @@
+"""The errors that nbprobe raises on its own account, each with a one-line message."""
+
+from __future__ import annotations
+
+__all__ = ["MissingPackageError", "NbprobeError", "ResultFileError"]
+
+
+class NbprobeError(RuntimeError):
+    """Base of every error of nbprobe's own.
+
+    What the measured code raises is never wrapped in it: it reaches the caller as it is.
+    """
+
+
+class ResultFileError(NbprobeError):
+    """A file is not a result that this version of nbprobe can read."""
+
+
+class MissingPackageError(NbprobeError, ImportError):
+    """An optional package that the call needs is not installed."""
