@@ -27,7 +27,8 @@ nbp_raise(nbp_status status, const char *what)
 static int
 core_exec(PyObject *module)
 {
-    if (nbp_add_config(module) < 0 || nbp_add_stats(module) < 0) {
+    if (nbp_add_config(module) < 0 || nbp_add_stats(module) < 0 ||
+        nbp_add_fit(module) < 0) {
         return -1;
     }
     return 0;
