@@ -199,16 +199,34 @@ fit_class(nbp_growth growth, const double *sizes, const double *times, size_t co
     return fit->coefficient > 0 && isfinite(fit->coefficient) && isfinite(fit->error);
 }
 
+/* The standard deviation of the times' logarithms: what the constant leaves
+ * unexplained. Its relative residuals cannot be more than about 1, however far apart
+ * the times are: with three points and some noise they would let it stand for times
+ * from 1 to 1000. */
+static double
+logarithmic_spread(const double *times, size_t count)
+{
+    double n = (double)count, mean = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        mean += log(times[i]) / n;
+    }
+    for (size_t i = 0; i < count; i++) {
+        squares += (log(times[i]) - mean) * (log(times[i]) - mean) / n;
+    }
+    return sqrt(squares);
+}
+
 /* The place in `fits` of the class to believe; fits[0] is the constant. */
 static size_t
-choose(const nbp_fit *fits, size_t fit_count, size_t count)
+choose(const nbp_fit *fits, size_t fit_count, const double *times, size_t count)
 {
     double n = (double)count, best = INFINITY, t = INFINITY;
     for (size_t i = 1; i < fit_count; i++) {
         best = fmin(best, fmax(fits[i].error, exact));
     }
+    double spread = logarithmic_spread(times, count);
     if (nbp_stats_student_t(n - 2, 0.95, &t) != NBP_OK ||
-        fits[0].error <= best * sqrt(1 + t * t / (n - 2))) {
+        spread <= best * sqrt(1 + t * t / (n - 2))) {
         return 0;
     }
     size_t chosen = 1;
@@ -234,7 +252,7 @@ nbp_fit_complexity(const double *sizes, const double *times, size_t count,
             return NBP_INVALID; /* times too far apart for a double */
         }
     }
-    size_t chosen = choose(fits, found, count);
+    size_t chosen = choose(fits, found, times, count);
     nbp_fit first = fits[chosen];
     for (size_t i = chosen; i > 0; i--) {
         fits[i] = fits[i - 1];
