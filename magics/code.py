@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import itertools
 import linecache
 import opcode
 from collections.abc import Callable, Sequence
@@ -90,25 +91,24 @@ def register_source(source: str) -> str:
     return filename
 
 
-def together(setup: str, body: str) -> tuple[Code, Code]:
-    """Parse a setup and a body that will share one function, and so one file name.
+def together(*sources: str) -> list[Code]:
+    """Parse pieces that will share one function, and so one file name.
 
     Raises
     ------
     SyntaxError
-        Naming the line of the one that is wrong.
+        As `compile` raises it, naming the line of the piece that is wrong.
     """
-    filename = register_source(setup.rstrip("\n") + "\n" + body)
-    first_line = len(setup.rstrip("\n").splitlines()) or 1
-    setup_tree = ast.parse(setup, filename)
-    try:
-        body_tree = ast.parse(body, filename)
-    except SyntaxError as error:
-        if error.lineno is not None:
-            error.lineno += first_line
-        raise
-    ast.increment_lineno(body_tree, first_line)
-    return Code(setup, setup_tree, filename), Code(body, body_tree, filename)
+    lines = [source.splitlines() or [""] for source in sources]
+    filename = register_source("\n".join(itertools.chain(*lines)))
+    codes = []
+    before = 0
+    for source, own_lines in zip(sources, lines, strict=True):
+        tree = ast.parse(source, filename)
+        ast.increment_lineno(tree, before)
+        codes.append(Code(source, tree, filename))
+        before += len(own_lines)
+    return codes
 
 
 # The loop functions are generators: each resumption runs every loop once, so that whoever
