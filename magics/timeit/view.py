@@ -69,10 +69,17 @@ def _timeit_text(result: TimeitResult) -> str:
         lines.insert(0, cached)
     if compiler := _compiler_time(result):
         lines.append(compiler)
-    notes = _remarks(result)
+    serious, notes = _parted(_remarks(result))
     if result.method != "stock":
         notes = [Note("95 % interval", _interval(result)), *_facts(result), *notes]
+    notes = [*serious, *notes]
     return "\n".join([*lines, *_aligned(notes)])
+
+
+def _parted(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
+    """Part what changes the meaning of the figure, and stands next to it, from the rest."""
+    serious = [note for note in notes if note.name in ("empty", "partial")]
+    return serious, [note for note in notes if note not in serious]
 
 
 def _aligned(notes: Sequence[Note]) -> list[str]:
@@ -246,11 +253,10 @@ def _timeit_html(result: TimeitResult) -> str:
 
     samples = [sample / 1e9 for sample in result.samples_ns]
     q1, median, q3 = (quartile / 1e9 for quartile in result.quartiles_ns)
-    remarks = _remarks(result)
-    warnings = [note.text for note in remarks if note.name in _SERIOUS]
+    serious, notes = _parted(_remarks(result))
+    warnings = [note.text for note in serious]
     if cached := _cached(result):
         warnings.append(cached)
-    notes = [note for note in remarks if note.name not in _SERIOUS]
     if result.compile_time > 0.1:
         notes.append(Note("compiler", f"{result.compile_time:.2f} s"))
     interval = _interval(result)
@@ -258,7 +264,7 @@ def _timeit_html(result: TimeitResult) -> str:
         "timeit/result.html.j2",
         result=result,
         figure=units.seconds(result.per_loop, result.precision),
-        unit="per loop",
+        unit="per loop" + f" ({result.statistic})" * (len(samples) > 1),
         interval=interval and f"95 % interval {interval}",
         warnings=warnings,
         histogram=charts.histogram(samples, (q1, median, q3), interval=result.ci),
@@ -266,10 +272,6 @@ def _timeit_html(result: TimeitResult) -> str:
         details=_details(result),
         drift=charts.sparkline(samples, alt="Samples in order of time"),
     )
-
-
-# What changes the meaning of the figure stands next to it, in HTML.
-_SERIOUS = ("empty", "partial")
 
 
 def _details(result: TimeitResult) -> list[Note]:
@@ -403,11 +405,13 @@ def _remarks_of(named: Sequence[tuple[str, TimeitResult]]) -> list[Note]:
 def _comparison_html(result: Comparison) -> str:
     from ..views.html import render
 
+    serious, notes = _parted(_comparison_notes(result))
     return render(
         "timeit/comparison.html.j2",
         **_comparison_figure(result),
+        warnings=[note.text for note in serious],
         table=_ratio_table(result),
-        notes=_comparison_notes(result),
+        notes=notes,
         details=_candidate_table(result),
     )
 
@@ -543,22 +547,29 @@ def _exponent(result: Scaling) -> str:
 def _scaling_html(result: Scaling) -> str:
     from ..views.html import render
 
+    serious, notes = _parted(_scaling_notes(result))
     return render(
         "timeit/scaling.html.j2",
         statement=result.results[0].statement,
         **_scaling_figure(result),
+        warnings=[note.text for note in serious],
         chart=_log_log(result),
-        notes=_scaling_notes(result),
+        notes=[note for note in notes if note.name != "fit"],
         table=_sizes(result),
     )
 
 
 def _scaling_figure(result: Scaling) -> dict[str, str]:
     if not result.fits:
-        return {"figure": _complexity(result), "unit": "", "below": ""}
+        return {"figure": _complexity(result), "unit": "", "below": "", "size": "1.5em"}
     best = clean(result.fits[0].name)
     unit = _complexity(result).removeprefix(best).strip()
-    return {"figure": best, "unit": unit, "below": _formula(result.fits[0])}
+    return {
+        "figure": best,
+        "unit": unit,
+        "below": _formula(result.fits[0]),
+        "size": "2.6em",
+    }
 
 
 def _log_log(result: Scaling) -> charts.Picture | None:

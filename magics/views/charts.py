@@ -22,6 +22,10 @@ __all__ = ["Picture", "Point", "histogram", "interval_bar", "log_log", "sparklin
 
 _WIDTH = 440
 _POINTS = 200
+_FEW = 10
+
+# Seconds, between which figures are drawn. No clock gives others, but a file can hold them.
+_LEAST, _LARGEST = 1e-18, 1e18
 
 
 _Item = TypeVar("_Item")
@@ -109,7 +113,7 @@ def histogram(
     quartiles : tuple of three floats
         First quartile, median and third quartile, seconds.
     interval : tuple of two floats, optional
-        Interval of the estimate, seconds: a band behind the bars.
+        Interval of the estimate, seconds: a band across the bars.
 
     Returns
     -------
@@ -121,15 +125,15 @@ def histogram(
     Samples more than three times the interquartile range away are counted at the edge and
     not drawn: one of them would squeeze all others into a single bar.
     """
-    usable = [sample for sample in samples if math.isfinite(sample)]
-    if len(usable) < 5:
-        return None
+    usable = [sample for sample in samples if abs(sample) < _LARGEST]
     q1, median, q3 = quartiles
+    if len(usable) < 5 or not -_LARGEST < q1 <= median <= q3 < _LARGEST:
+        return None
     low = max(min(usable), q1 - 3 * (q3 - q1))
     high = min(max(usable), q3 + 3 * (q3 - q1))
     if not low < high:
         low, high = min(usable), max(usable)
-    if not (math.isfinite(high - low) and high - low > 1e-6 * abs(high)):
+    if not high - low > 1e-6 * max(abs(low), abs(high)):
         return None
     shown = [sample for sample in usable if low <= sample <= high]
     left, right, base, tall = 8.0, _WIDTH - 8.0, 84.0, 72.0
@@ -137,16 +141,9 @@ def histogram(
     def place(value: float) -> float:
         return left + (value - low) / (high - low) * (right - left)
 
-    shapes = []
-    if interval and interval[0] < high and interval[1] > low:
-        start, end = place(max(interval[0], low)), place(min(interval[1], high))
-        middle, band = (start + end) / 2, max(end - start, 1.5)
-        shapes.append(
-            _rect(middle - band / 2, 8, band, 76, f"fill='{ORANGE}' fill-opacity='.35'")
-        )
     counts = _bins(shown, low, high, q3 - q1)
     step = (right - left) / len(counts)
-    shapes += [
+    shapes = [
         _rect(
             left + index * step + 0.5,
             base - number / max(counts) * tall,
@@ -157,6 +154,11 @@ def histogram(
         for index, number in enumerate(counts)
         if number
     ]
+    if interval and interval[0] < high and interval[1] > low:
+        start, end = place(interval[0]), place(interval[1])
+        middle, band = (start + end) / 2, max(end - start, 2.0)
+        style = f"fill='{ORANGE}' fill-opacity='.75'"
+        shapes.append(_rect(middle - band / 2, 6, band, base - 6, style))
     shapes.append(_line(left, base + 0.5, right, base + 0.5, f"stroke='{GREY}'"))
     shapes += _box(place(low), place(q1), place(median), place(q3), place(high))
     shapes += _time_axis(low, high, place, 118)
@@ -202,7 +204,8 @@ def _time_axis(
     ticks = _ticks(low * factor, high * factor)
     for tick in ticks:
         label = f"{tick:.10g}" + (f" {unit}" if tick == ticks[-1] else "")
-        yield _text(min(max(place(tick / factor), 22), _WIDTH - 22), y, label)
+        half = len(label) * 3.2  # so that it does not stand over the edge
+        yield _text(min(max(place(tick / factor), half), _WIDTH - half), y, label)
 
 
 def interval_bar(
@@ -220,7 +223,7 @@ def interval_bar(
         Of the bar.
     """
     width, height = 200, 16
-    ordinary = 0 < limit < math.inf
+    ordinary = _positive(limit)
 
     def place(figure: float) -> float:
         if not ordinary or math.isnan(figure):
@@ -315,7 +318,7 @@ def _thinned(items: list[_Item]) -> list[_Item]:
 
 
 def _positive(*figures: float) -> bool:
-    return all(0 < figure < math.inf for figure in figures)
+    return all(_LEAST < figure < _LARGEST for figure in figures)
 
 
 def _short(number: float) -> str:
@@ -368,16 +371,16 @@ def sparkline(values: Sequence[float], *, alt: str) -> Picture | None:
     Returns
     -------
     Picture or None
-        None when there are fewer than two figures, or no spread.
+        None when there are too few figures for a course (fewer than 10), or no spread.
     """
-    values = [value for value in values if math.isfinite(value)]
+    values = [value for value in values if abs(value) < _LARGEST]
     per_pixel = max(1, math.ceil(len(values) / (_WIDTH // 2)))
     groups = [
         sorted(values[start : start + per_pixel])
         for start in range(0, len(values), per_pixel)
     ]
     medians = [group[len(group) // 2] for group in groups]
-    if len(medians) < 2 or not 0 < max(medians) - min(medians) < math.inf:
+    if len(values) < _FEW or not min(medians) < max(medians):
         return None
     low, high = min(medians), max(medians)
     path = [

@@ -161,7 +161,7 @@ SCRIPT = "</pre><script>alert('x')</script><img src=x onerror=alert(1)>"
 QUOTES = """f("a", 'b', `c`) & d < e > "' style="color:red" onmouseover='x'"""
 RIGHT_TO_LEFT = "שלום + '\u202e\u2066drowssap\u2069' + مرحبا"
 CONTROLS = "x\x00\x07\x1b[31mred\x1b[0m\x7f\x9b2J\r\b\ufeff\u2028y"
-SURROGATES = "open('\ud800\udcff')"
+SURROGATES = "open('\udcff\ud800')"
 HOSTILE = {
     "script": SCRIPT,
     "quotes": QUOTES,
@@ -195,7 +195,7 @@ def _many() -> Comparison:
             replace(same, label=f"<b>candidate</b> {index}") for index in range(10_000)
         ),
         ratios=tuple(
-            Ratio(1 + index, 0.9 + index, 1.1 + index) for index in range(10_000)
+            Ratio(1.0 + index, 0.9 + index, 1.1 + index) for index in range(10_000)
         ),
     )
 

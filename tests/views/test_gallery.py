@@ -30,6 +30,18 @@ GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def sheet() -> None:
+    if RENEW:
+        parts = [
+            f"<p>{name}</p>{make()._repr_mimebundle_()['text/html']}"
+            for name, make in GALLERY.items()
+        ]
+        target = Path(__file__).parents[2] / "build" / "gallery.html"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(page("gallery", "<hr>".join(parts)), encoding="utf-8")
+
+
 @pytest.fixture(params=GALLERY)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -125,14 +137,3 @@ def test_standalone_page(result: Result, tmp_path: Path, html: str) -> None:
     assert html in content
     assert "default-src 'none'" in content
     assert not re.search(r"""(src|href)=["']?(https?:)?//|<script""", content)
-
-
-@pytest.mark.skipif(not RENEW, reason="only when the golden files are renewed")
-def test_contact_sheet() -> None:
-    body = "<hr>".join(
-        f"<p>{name}</p>{make()._repr_mimebundle_()['text/html']}"
-        for name, make in GALLERY.items()
-    )
-    target = Path(__file__).parents[2] / "build" / "gallery.html"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(page("gallery", body), encoding="utf-8")
