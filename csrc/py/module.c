@@ -28,7 +28,7 @@ static int
 core_exec(PyObject *module)
 {
     if (nbp_add_config(module) < 0 || nbp_add_stats(module) < 0 ||
-        nbp_add_fit(module) < 0) {
+        nbp_add_fit(module) < 0 || nbp_add_counters(module) < 0) {
         return -1;
     }
     return 0;
@@ -37,6 +37,7 @@ core_exec(PyObject *module)
 static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
+    Py_VISIT(nbp_state_of(module)->counters_type);
     Py_VISIT(nbp_state_of(module)->loop_type);
     return 0;
 }
@@ -44,6 +45,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 static int
 core_clear(PyObject *module)
 {
+    Py_CLEAR(nbp_state_of(module)->counters_type);
     Py_CLEAR(nbp_state_of(module)->loop_type);
     return 0;
 }

@@ -8,7 +8,8 @@
 #include "status.h"
 
 typedef struct {
-    PyTypeObject *loop_type; /* owned */
+    PyTypeObject *counters_type; /* owned */
+    PyTypeObject *loop_type;     /* owned */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -22,6 +23,7 @@ nbp_state_of(PyObject *module)
 int nbp_add_config(PyObject *module);
 int nbp_add_stats(PyObject *module);
 int nbp_add_fit(PyObject *module);
+int nbp_add_counters(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that
  * failed, as the subject of the message. Always returns NULL. */
