@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef __linux__
 #    include <linux/perf_event.h>
@@ -22,12 +23,15 @@ typedef struct {
     uint64_t running_ns;
 } reading;
 
+/* Enough for every name and every reason. */
+enum { NAME_SIZE = 20, REASON_SIZE = 160 };
+
 struct nbp_counters {
     int files[NBP_COUNTER_COUNT];  /* owned descriptors; -1 where missing */
     bool leads[NBP_COUNTER_COUNT]; /* starts and stops its group */
     reading before[NBP_COUNTER_COUNT];
     bool counting;
-    char unavailable[600];
+    char unavailable[NBP_COUNTER_COUNT * (NAME_SIZE + REASON_SIZE + 4)];
 };
 
 /* A group is on the processor as a whole or not at all, so that ratios within it (IPC,
@@ -38,7 +42,7 @@ typedef enum { GROUP_BRANCHES, GROUP_CACHE, GROUP_KERNEL, GROUP_COUNT } group;
 /* What every platform needs to name and explain a counter; the kernel's type and code
  * of each are with the Linux part below. */
 static const struct {
-    const char *name;
+    char name[NAME_SIZE]; /* not a pointer: the table stays in read-only memory */
     group group;
     bool in_kernel;
 } events[NBP_COUNTER_COUNT] = {
@@ -204,23 +208,25 @@ add_event(nbp_counters_t *self, nbp_counter counter, int leaders[GROUP_COUNT])
 static void
 describe_missing(nbp_counters_t *self, const int errors[NBP_COUNTER_COUNT])
 {
+    char reason[REASON_SIZE], next[REASON_SIZE];
     size_t length = 0, size = sizeof(self->unavailable);
     for (int i = 0; i < NBP_COUNTER_COUNT; i++) {
         if (errors[i] == 0) {
             continue;
         }
-        length += (size_t)snprintf(self->unavailable + length, size - length, "%s",
-                                   events[i].name);
-        bool same = i + 1 < NBP_COUNTER_COUNT && errors[i + 1] == errors[i] &&
-                    events[i + 1].in_kernel == events[i].in_kernel;
-        if (same) {
-            length += (size_t)snprintf(self->unavailable + length, size - length, ", ");
-            continue;
+        nbp_counters_explain(errors[i], events[i].in_kernel, reason, sizeof(reason));
+        bool shared = false;
+        if (i + 1 < NBP_COUNTER_COUNT && errors[i + 1] != 0) {
+            nbp_counters_explain(errors[i + 1], events[i + 1].in_kernel, next,
+                                 sizeof(next));
+            shared = strcmp(reason, next) == 0;
         }
-        char why[160];
-        nbp_counters_explain(errors[i], events[i].in_kernel, why, sizeof(why));
-        length +=
-            (size_t)snprintf(self->unavailable + length, size - length, ": %s; ", why);
+        length += (size_t)snprintf(self->unavailable + length, size - length, "%s%s%s",
+                                   events[i].name, shared ? "" : ": ",
+                                   shared ? ", " : reason);
+        if (!shared) {
+            length += (size_t)snprintf(self->unavailable + length, size - length, "; ");
+        }
     }
     if (length > 0) {
         self->unavailable[length - 2] = '\0'; /* the last "; " */
@@ -316,7 +322,8 @@ nbp_counters_scale(uint64_t count, uint64_t enabled_ns, uint64_t running_ns)
         return -1;
     }
     double factor = (double)enabled_ns / (double)running_ns;
-    return (int64_t)((double)count * factor + 0.5);
+    double scaled = (double)count * factor + 0.5;
+    return scaled < 0x1p63 ? (int64_t)scaled : INT64_MAX;
 }
 
 nbp_status

@@ -75,6 +75,7 @@ test_counts_of_counters_that_took_turns_are_scaled(void)
     CHECK_EQ(nbp_counters_scale(10, 3, 2), 15);
     CHECK_EQ(nbp_counters_scale(0, 200, 0), -1);
     CHECK_EQ(nbp_counters_scale(0, 0, 0), 0);
+    CHECK_EQ(nbp_counters_scale(UINT64_MAX, UINT64_MAX, 1), INT64_MAX);
 }
 
 static void
