@@ -44,7 +44,7 @@ bool nbp_counters_has(const nbp_counters_t *self, nbp_counter counter);
 const char *nbp_counters_unavailable(const nbp_counters_t *self);
 
 /* Starts counting from 0, also when it was counting already. NBP_UNAVAILABLE when the
- * kernel refuses what it has allowed to open. About 1 us for each counter. */
+ * kernel refuses what it has allowed to open. About 2 us for each counter. */
 nbp_status nbp_counters_start(nbp_counters_t *self);
 
 /* Stops, and writes what was counted since nbp_counters_start(): -1 for a counter that

@@ -149,4 +149,4 @@ def test_without_free_files_all_are_explained(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("() {} ")
-    assert "page-faults: too many files are open" in done.stdout
+    assert "context-switches: too many files are open" in done.stdout
