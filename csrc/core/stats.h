@@ -70,9 +70,10 @@ nbp_status nbp_stats_mean_interval(const double *samples, size_t count,
  * inequality); as the later half is a sample itself, short series do worse. Simulated
  * steady series (normal, lognormal, 15 % Pareto outliers, a coarse clock) are cut in
  * 1.4 % of the cases at 20 samples, 0.5 % at 50 and 0.1 % at 300; the end of a
- * ramp of 15 samples or more is found within 4 samples in 19 of 20. It needs four samples to see a warm-up, takes a drift
- * that never ends for one of count / 2 samples, and an exponential decay ends for it
- * when the excess is about two thirds of the noise's standard deviation. */
+ * ramp of 15 samples or more is found within 4 samples in 19 of 20. It needs four
+ * samples to see a warm-up, takes a drift that never ends for one of count / 2 samples,
+ * and an exponential decay ends for it when the excess is about two thirds of the
+ * noise's standard deviation. */
 nbp_status nbp_stats_steady_from(const double *samples, size_t count, size_t *first);
 
 #endif /* NBP_STATS_H */
