@@ -128,13 +128,13 @@ class Page:
         """Run every cell and wait until the kernel has nothing left to do."""
         self.page.click("li.lm-MenuBar-item:has-text('Run')")
         self.page.click('li.lm-Menu-item[data-command="runmenu:run-all"]')
-        # A cell that waits or runs shows [*]; right after the click the first does.
+        # A cell that waits or runs shows [*], one that has run its number.
         self.page.wait_for_function(
             """() => {
                 const cells = [...document.querySelectorAll('.jp-CodeCell')].filter(
-                    c => c.querySelector('.cm-content').textContent.trim());
-                return cells.every(c => /\\[\\d+\\]/.test(
-                    c.querySelector('.jp-InputPrompt').textContent));
+                    cell => cell.querySelector('.cm-content')?.textContent.trim());
+                return cells.length && cells.every(cell => /\\[\\d+\\]/.test(
+                    cell.querySelector('.jp-InputPrompt').textContent));
             }"""
         )
         self.wait_idle()
@@ -182,6 +182,8 @@ class Lab:
             json.dumps(
                 {
                     "@jupyterlab/apputils-extension:themes": {"theme": THEMES[theme]},
+                    # All cells are in the document, also those below the window.
+                    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
                     # The news toast covers a corner of every picture.
                     "@jupyterlab/apputils-extension:notification": {
                         "fetchNews": "false",
@@ -196,8 +198,11 @@ class Lab:
         tab.set_default_timeout(PATIENCE_S * 1000)
         tab.goto(f"{self.url}/doc/tree/{name}?token={self.token}&reset")
         page = Page(tab)
-        tab.wait_for_selector(f'body[data-jp-theme-name="{THEMES[theme]}"]')
+        tab.wait_for_selector(
+            f'body[data-jp-theme-name="{THEMES[theme]}"]', state="attached"
+        )
         page.wait_idle()
+        tab.wait_for_selector(".jp-CodeCell .cm-content")
         return page
 
     def answers(self) -> bool:
