@@ -201,6 +201,12 @@ class Lab:
         tab.wait_for_selector(
             f'body[data-jp-theme-name="{THEMES[theme]}"]', state="attached"
         )
+        # The page says "idle" before it has a kernel, and would ask which one to start.
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._kernel_is_ready(name):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} has no kernel after {PATIENCE_S} s")
+            tab.wait_for_timeout(100)
         page.wait_idle()
         tab.wait_for_selector(".jp-CodeCell .cm-content")
         return page
@@ -208,10 +214,24 @@ class Lab:
     def answers(self) -> bool:
         """Whether the server is ready."""
         try:
-            with urllib.request.urlopen(f"{self.url}/api/status?token={self.token}"):
-                return True
+            self._get("status")
         except (urllib.error.URLError, ConnectionError):
             return False
+        return True
+
+    def _get(self, resource: str) -> Any:
+        address = f"{self.url}/api/{resource}?token={self.token}"
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+            return json.load(answer)
+
+    def _kernel_is_ready(self, name: str) -> bool:
+        """Whether the notebook's kernel waits for code and its page is connected."""
+        return any(
+            session["path"] == name
+            and session["kernel"]["execution_state"] == "idle"
+            and session["kernel"]["connections"] > 0
+            for session in self._get("sessions")
+        )
 
 
 def _free_port() -> int:
