@@ -119,36 +119,37 @@ def _interval(result: TimeitResult) -> str:
 def _facts(result: TimeitResult) -> list[Note]:
     """Say what the figure rests on, whatever it is."""
     return [
+        Note("quartiles", _quartiles(result)),
         Note("samples", _samples(result)),
-        Note("dropped", _dropped(result)),
         Note("executions", _executions(result)),
         Note("method", _method(result)),
     ]
 
 
-def _samples(result: TimeitResult) -> str:
-    number = len(result.samples_ns)
-    if number < 3:
+def _quartiles(result: TimeitResult) -> str:
+    if len(result.samples_ns) < 3:
         return ""
-    low, high = min(result.samples_ns) / 1e9, max(result.samples_ns) / 1e9
     quartiles = [quartile / 1e9 for quartile in result.quartiles_ns]
-    text = (
-        f"{units.count(number)} kept: range {units.interval(low, high, result.precision)},"
-        f" quartiles {units.together(quartiles, result.precision)}"
+    low, high = min(result.samples_ns) / 1e9, max(result.samples_ns) / 1e9
+    return (
+        f"{units.together(quartiles, result.precision)},"
+        f" range {units.interval(low, high, result.precision)}"
     )
+
+
+def _samples(result: TimeitResult) -> str:
+    text = f"{units.count(len(result.samples_ns))} kept"
     mild, severe = result.outliers
     if mild + severe:
-        text += f", {units.plural(mild + severe, 'outlier')} ({severe:,} severe)"
-    return text
-
-
-def _dropped(result: TimeitResult) -> str:
-    parts = []
+        text += f" ({units.plural(mild + severe, 'outlier')}, {severe:,} severe)"
+    dropped = []
     if result.preempted:
-        parts.append(f"{units.count(result.preempted)} preempted by other tasks")
+        dropped.append(f"{units.count(result.preempted)} preempted")
     if result.warmup:
-        parts.append(f"{units.count(result.warmup)} while warming up")
-    return ", ".join(parts)
+        dropped.append(f"{units.count(result.warmup)} warming up")
+    if dropped:
+        text += f"; dropped: {', '.join(dropped)}"
+    return text
 
 
 def _executions(result: TimeitResult) -> str:
@@ -228,10 +229,7 @@ def _nothing(result: TimeitResult) -> str:
     if any(_is_text(node) for node in body):
         return text + "a quoted statement is just a string; give it without the quotes"
     if any(isinstance(node, ast.Expr) for node in body):
-        return (
-            text + "Python works constants out when it compiles and drops a value that"
-            " nobody uses; put the operands into variables in the setup"
-        )
+        return text + "Python folds constants; assign them to names in the setup"
     return text + "there is no code in it to run"
 
 

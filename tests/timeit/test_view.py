@@ -128,9 +128,9 @@ class TestText:
             "18.9 ns ± 0.00165 ns per loop"
             " (mean ± std. dev. of 7 runs, 1,000,000 loops each)",
             "95 % interval  18.894 to 18.906 ns (±0.032 %)",
-            "samples        700 kept: range 18.8 to 19.2 ns, quartiles 18.87, 18.90, 18.93"
-            " ns, 24 outliers (6 severe)",
-            "dropped        23 preempted by other tasks, 4 while warming up",
+            "quartiles      18.87, 18.90, 18.93 ns, range 18.8 to 19.2 ns",
+            "samples        700 kept (24 outliers, 6 severe); dropped: 23 preempted,"
+            " 4 warming up",
             "executions     the statement ran 12,345,678 times in all",
             "method         loop overhead (4.2 ns) cancelled between 8 and 72 copies",
         ]
@@ -145,13 +145,15 @@ class TestText:
     @pytest.mark.parametrize(
         ("preempted", "warmup", "said"),
         [
-            (0, 0, ""),
-            (3, 0, "3 preempted by other tasks"),
-            (0, 2, "2 while warming up"),
+            (0, 0, "7 kept"),
+            (3, 0, "7 kept; dropped: 3 preempted"),
+            (0, 2_000, "7 kept; dropped: 2,000 warming up"),
+            (3, 2, "7 kept; dropped: 3 preempted, 2 warming up"),
         ],
     )
     def test_dropped(self, preempted: int, warmup: int, said: str) -> None:
-        assert line("dropped", preempted=preempted, warmup=warmup) == said
+        changes = {"preempted": preempted, "warmup": warmup}
+        assert line("samples", samples_ns=(1.0,) * 7, **changes) == said
 
     @pytest.mark.parametrize(
         ("method", "said"),
@@ -218,8 +220,8 @@ class TestText:
         [
             ("'sorted(x)'", "a quoted statement is just a string"),
             ('"""x"""', "a quoted statement is just a string"),
-            ("1 + 1", "Python works constants out"),
-            ("x = 1; 2", "Python works constants out"),
+            ("1 + 1", "Python folds constants"),
+            ("x = 1; 2", "Python folds constants"),
             ("pass", "there is no code in it to run"),
             ("# nothing", "there is no code in it to run"),
             ("", "there is no code in it to run"),
