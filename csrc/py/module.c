@@ -24,11 +24,17 @@ nbp_raise(nbp_status status, const char *what)
     return NULL;
 }
 
+static int (*const nouns[])(PyObject *module) = {
+    nbp_add_clock, nbp_add_config, nbp_add_fit, nbp_add_loop, nbp_add_stats,
+};
+
 static int
 core_exec(PyObject *module)
 {
-    if (nbp_add_config(module) < 0) {
-        return -1;
+    for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+        if (nouns[i](module) < 0) {
+            return -1;
+        }
     }
     return 0;
 }

@@ -19,7 +19,11 @@ nbp_state_of(PyObject *module)
 }
 
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
+int nbp_add_fit(PyObject *module);
+int nbp_add_loop(PyObject *module);
+int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that
  * failed, as the subject of the message. Always returns NULL. */

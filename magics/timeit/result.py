@@ -268,7 +268,7 @@ class TimeitResult(Result):
         return Comparison(
             results=(before, after),
             baseline=0,
-            ratios=(Ratio(1.0, 1.0, 1.0), _independent_ratio(after, before)),
+            ratios=(Ratio(1.0, 1.0, 1.0), independent_ratio(after, before)),
             rounds=0,
             interrupted=False,
         )
@@ -466,7 +466,7 @@ def _quantile(ordered: list[float], q: float) -> float:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def _independent_ratio(candidate: TimeitResult, baseline: TimeitResult) -> Ratio:
+def independent_ratio(candidate: TimeitResult, baseline: TimeitResult) -> Ratio:
     """Divide two estimates whose errors are independent.
 
     The errors are added in quadrature on the logarithmic scale, on which those of a ratio
