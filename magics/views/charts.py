@@ -200,7 +200,7 @@ def _box(low: float, q1: float, median: float, q3: float, high: float) -> list[s
 def _time_axis(
     low: float, high: float, place: Callable[[float], float], y: float
 ) -> Iterator[str]:
-    unit, factor = units.scale(high)
+    unit, factor = units.scale(max(abs(low), abs(high)))
     ticks = _ticks(low * factor, high * factor)
     for tick in ticks:
         label = f"{tick:.10g}" + (f" {unit}" if tick == ticks[-1] else "")
