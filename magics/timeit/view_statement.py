@@ -116,7 +116,7 @@ def _executions(result: TimeitResult) -> str:
 def _method(result: TimeitResult) -> str:
     overhead = ""
     if result.overhead_ns is not None:
-        overhead = f" ({units.seconds(result.overhead_ns / 1e9, 2)})"
+        overhead = f" ({units.seconds(result.overhead_ns / 1e9)})"
     few, many = result.unroll
     return {
         "slope": f"loop overhead{overhead} cancelled between {few} and {many} copies",

@@ -139,7 +139,8 @@ def histogram(
     left, right, base, tall = 8.0, _WIDTH - 8.0, 84.0, 72.0
 
     def place(value: float) -> float:
-        return left + (value - low) / (high - low) * (right - left)
+        share = (value - low) / (high - low)
+        return left + min(max(share, 0.0), 1.0) * (right - left)
 
     counts = _bins(shown, low, high, q3 - q1)
     step = (right - left) / len(counts)

@@ -132,7 +132,7 @@ class TestText:
             "samples        700 kept (24 outliers, 6 severe); dropped: 23 preempted,"
             " 4 warming up",
             "executions     the statement ran 12,345,678 times in all",
-            "method         loop overhead (4.2 ns) cancelled between 8 and 72 copies",
+            "method         loop overhead (4.21 ns) cancelled between 8 and 72 copies",
         ]
 
     @pytest.mark.parametrize("statistic", ["median", "min", "q1", "max"])
@@ -158,12 +158,12 @@ class TestText:
     @pytest.mark.parametrize(
         ("method", "said"),
         [
-            ("slope", "loop overhead (4.2 ns) cancelled between 8 and 72 copies"),
+            ("slope", "loop overhead (4.21 ns) cancelled between 8 and 72 copies"),
             (
                 "loop",
-                "one copy in the loop, whose overhead (4.2 ns) is too small to matter",
+                "one copy in the loop, whose overhead (4.21 ns) is too small to matter",
             ),
-            ("each", "each execution timed alone after a fresh setup, clock (4.2 ns)"),
+            ("each", "each execution timed alone after a fresh setup, clock (4.21 ns)"),
             ("once", "longer than the budget, hence executed once"),
         ],
     )
