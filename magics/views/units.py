@@ -99,7 +99,7 @@ def together(times: Sequence[float], precision: int = 3, between: str = ", ") ->
         if largest * factor >= 1:
             whole = math.floor(math.log10(largest * factor)) + 1
             digits = max(digits, precision - whole)
-        words = [f"{time:.{digits}f}" for time in scaled]
+        words = [f"{time:z.{digits}f}" for time in scaled]
     else:
         words = [f"{time:.{precision}g}" for time in scaled]
     return f"{between.join(words)} {unit}"

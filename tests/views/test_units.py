@@ -44,6 +44,7 @@ def test_times_that_no_clock_gives(time: float, text: str) -> None:
         (100e-6, 450e-6, "100 to 450 μs"),
         (50.0, 70.0, "50 s to 1min 10s"),
         (3e-9, 3e-9, "3 to 3 ns"),
+        (-1e-14, 1e-9, "0.00 to 1.00 ns"),
         (-1e-10, 2e-10, "-0.1 to 0.2 ns"),
         (math.nan, 1.0, "nan ns to 1 s"),
         (1.0, math.inf, "1 s to inf s"),
