@@ -10,7 +10,7 @@
 static const double exact = 1e-9;
 
 static const struct {
-    const char *name;
+    char name[16];   /* not a pointer: the table stays in read-only memory */
     double smallest; /* the size from which the class is positive and grows */
 } classes[NBP_GROWTH_COUNT] = {
     [NBP_GROWTH_CONSTANT] = {"O(1)", -INFINITY},

@@ -188,15 +188,15 @@ static double
 invert_tails(double df, double confidence)
 {
     double u = 0, goal = log1p(-confidence);
-    for (int turn = 0; turn < 1000; turn++) {
+    for (int turn = 0; turn < 100; turn++) {
         double t = exp(u);
         double tails = isinf(df) ? normal_tails(t) : student_tails(t, df);
         double density = isinf(df) ? normal_density(t) : student_density(t, df);
         double step = (log(tails) - goal) * tails / (2 * density * t);
         step = fmin(step, 1); /* the first might land where tails() underflows */
         u += step;
-        if (!(fabs(step) > 1e-14)) {
-            break;
+        if (!(fabs(step) > 1e-9)) {
+            break; /* the error is about the square of the last step */
         }
     }
     return exp(u);

@@ -47,7 +47,7 @@ nbp_status nbp_stats_outliers(const double *samples, size_t count,
 
 /* The t that a Student variable of `df` >= 1 degrees of freedom (INFINITY: a normal
  * one) stays within, -t to t, with probability 0 < `confidence` < 1. The relative error
- * is below 1e-10 from a confidence of 1e-6 on. Takes 3 us, 50 at df = 1e4. */
+ * is below 1e-10 from a confidence of 1e-6 on. Takes about 4 us. */
 nbp_status nbp_stats_student_t(double df, double confidence, double *t);
 
 /* The mean of at least two samples, and its t interval. It assumes that the samples are
@@ -69,10 +69,11 @@ nbp_status nbp_stats_mean_interval(const double *samples, size_t count,
  * with that fall ever reaches h with a probability below exp(-4.3 h) (Lundberg's
  * inequality); as the later half is a sample itself, short series do worse. Simulated
  * steady series (normal, lognormal, 15 % Pareto outliers, a coarse clock) are cut in
- * 1.4 % of the cases at 20 samples, 0.5 % at 50 and 0.1 % at 300; a ramp's end is found
- * within 4 samples in 19 of 20. It needs four samples to see a warm-up, takes a drift
- * that never ends for one of count / 2 samples, and an exponential decay ends for it
- * when the excess is about two thirds of the noise's standard deviation. */
+ * 1.4 % of the cases at 20 samples, 0.5 % at 50 and 0.1 % at 300; the end of a
+ * ramp of 15 samples or more is found within 4 samples in 19 of 20. It needs four
+ * samples to see a warm-up, takes a drift that never ends for one of count / 2 samples,
+ * and an exponential decay ends for it when the excess is about two thirds of the
+ * noise's standard deviation. */
 nbp_status nbp_stats_steady_from(const double *samples, size_t count, size_t *first);
 
 #endif /* NBP_STATS_H */

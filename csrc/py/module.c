@@ -25,7 +25,8 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_clock, nbp_add_config, nbp_add_fit, nbp_add_loop, nbp_add_stats,
+    nbp_add_clock, nbp_add_config, nbp_add_counters,
+    nbp_add_fit,   nbp_add_loop,   nbp_add_stats,
 };
 
 static int
@@ -42,6 +43,7 @@ core_exec(PyObject *module)
 static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
+    Py_VISIT(nbp_state_of(module)->counters_type);
     Py_VISIT(nbp_state_of(module)->loop_type);
     return 0;
 }
@@ -49,6 +51,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 static int
 core_clear(PyObject *module)
 {
+    Py_CLEAR(nbp_state_of(module)->counters_type);
     Py_CLEAR(nbp_state_of(module)->loop_type);
     return 0;
 }
@@ -74,6 +77,8 @@ static struct PyModuleDef core_module = {
     .m_clear = core_clear,
     .m_free = core_free,
 };
+
+PyMODINIT_FUNC PyInit__core(void);
 
 PyMODINIT_FUNC
 PyInit__core(void)

@@ -8,7 +8,8 @@
 #include "status.h"
 
 typedef struct {
-    PyTypeObject *loop_type; /* owned */
+    PyTypeObject *counters_type; /* owned */
+    PyTypeObject *loop_type;     /* owned */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -21,6 +22,7 @@ nbp_state_of(PyObject *module)
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
+int nbp_add_counters(PyObject *module);
 int nbp_add_fit(PyObject *module);
 int nbp_add_loop(PyObject *module);
 int nbp_add_stats(PyObject *module);
