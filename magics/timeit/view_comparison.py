@@ -107,7 +107,9 @@ def _comparison_notes(result: Comparison) -> list[Note]:
         Note("executions", f"the statements ran {units.count(total)} times in all"),
     ]
     if result.interrupted:
-        notes.append(Note("partial", "ended early by an exception or Ctrl-C"))
+        notes.append(
+            Note("partial", "ended early by an exception or Ctrl-C", serious=True)
+        )
     return notes + remarks_of(
         [(one_line(candidate.label, 30), candidate) for candidate in result.results]
     )

@@ -73,7 +73,9 @@ def _scaling_notes(result: Scaling) -> list[Note]:
         Note("executions", f"the statement ran {units.count(total)} times in all")
     )
     if result.interrupted:
-        notes.append(Note("partial", "ended early by an exception or Ctrl-C"))
+        notes.append(
+            Note("partial", "ended early by an exception or Ctrl-C", serious=True)
+        )
     sizes = [
         (f"{one_line(result.name, 30)} = {units.size(value)}", timed)
         for value, timed in zip(result.values, result.results, strict=True)

@@ -140,9 +140,9 @@ def remarks(result: TimeitResult) -> list[Note]:
     if waiting := _waiting(result):
         notes.append(Note("CPU", waiting))
     if result.empty:
-        notes.append(Note("empty", _nothing(result)))
+        notes.append(Note("empty", _nothing(result), serious=True))
     if result.interrupted:
-        notes.append(Note("partial", _partial(result)))
+        notes.append(Note("partial", _partial(result), serious=True))
     return notes
 
 

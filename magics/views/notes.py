@@ -12,16 +12,20 @@ __all__ = ["Note", "aligned", "parted"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line below the figure: what about, and what."""
+    """One line below the figure: what about, and what.
+
+    A serious one changes the meaning of the figure, and stands next to it.
+    """
 
     name: str
     text: str
+    serious: bool = False
 
 
 def parted(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
-    """Part what changes the meaning of the figure, and stands next to it, from the rest."""
-    serious = [note for note in notes if note.name in ("empty", "partial")]
-    return serious, [note for note in notes if note not in serious]
+    """Part the serious notes from the others."""
+    serious = [note for note in notes if note.serious]
+    return serious, [note for note in notes if not note.serious]
 
 
 def aligned(notes: Sequence[Note]) -> list[str]:
