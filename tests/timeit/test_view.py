@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -320,7 +321,7 @@ class TestScaling:
         assert "<img" in view.html(result)
 
 
-def test_text_needs_no_template_and_no_highlighting() -> None:
+def test_text_needs_no_template_and_no_highlighting(tmp_path: Path) -> None:
     code = """
 import sys
 from nbprobe.results import load
@@ -328,15 +329,12 @@ print(load(sys.argv[1]))
 loaded = {"jinja2", "pygments", "IPython", "pandas"} & set(sys.modules)
 assert not loaded, loaded
 """
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        timing().save(file.name)
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-c", code, file.name],
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+    timing().save(tmp_path / "result.json")
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code, tmp_path / "result.json"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
     assert done.stderr == ""
     assert done.stdout.startswith("18.9 ns")
