@@ -358,7 +358,7 @@ class Measurement:
     def _stock_loops(self) -> Generator[Any, None, int]:
         """Find the power of ten that takes 0.2 s, as the built-in does."""
         for exponent in range(10):
-            loops = 10**exponent
+            loops: int = 10**exponent
             time_ns = yield from self._open((1,)).block(loops)
             if time_ns >= _STOCK_RUN_NS:
                 break
@@ -411,7 +411,9 @@ class Measurement:
             if not counters.names:
                 return
             if self.method in ("once", "each"):
-                self.counters_note = "events are counted only for a statement that is repeated"
+                self.counters_note = (
+                    "events are counted only for a statement that is repeated"
+                )
                 return
             counts = []
             for copies in dict.fromkeys(self.copies):
