@@ -164,9 +164,23 @@ def loop_function(
     for name, count in zip(loops, copies, strict=True):
         (loop,) = _template(_ONE_LOOP.format(loop=name), body)
         assert isinstance(loop, ast.For)
-        loop.body = (body.tree.body or loop.body) * count
+        loop.body = _repeated(body.tree.body or loop.body, count)
         blocks.append(loop)
     return _function(setup, (setup, body), blocks, loops, namespace, parameters)
+
+
+def _repeated(statements: list[ast.stmt], count: int) -> list[ast.stmt]:
+    """Put copies one after the other, so that they compile as each would by itself.
+
+    The compiler merges a ``pass`` into its neighbour on the same line, which no statement
+    of a program shares with it: give every other one the next line.
+    """
+    if not all(isinstance(statement, ast.Pass) for statement in statements):
+        return statements * count
+    first = statements[0].lineno
+    lines = [{"lineno": line, "end_lineno": line} for line in (first, first + 1)]
+    place = {"col_offset": 0, "end_col_offset": 0}
+    return [ast.Pass(**lines[index % 2], **place) for index in range(count)]
 
 
 def each_function(
