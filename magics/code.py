@@ -234,6 +234,7 @@ def _function(
 ) -> FunctionType:
     (function,) = _template(_LOOPS, pieces[-1])
     assert isinstance(function, ast.FunctionDef)
+    function.lineno = 1
     arguments = [ast.arg(name) for name in (*loops, *parameters)]
     function.args.args = [
         ast.copy_location(argument, function) for argument in arguments
@@ -250,6 +251,8 @@ def _function(
         ast.Module([node], []), pieces[-1].filename, "exec", dont_inherit=True
     )
     (inner,) = (value for value in code.co_consts if isinstance(value, CodeType))
+    # IPython shows the line of an error in a cell only for a module, from line 1 on.
+    inner = inner.replace(co_name="<module>", co_qualname="<module>")
     return FunctionType(inner, namespace)
 
 

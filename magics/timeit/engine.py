@@ -31,7 +31,7 @@ from time import perf_counter_ns, process_time_ns
 from types import FunctionType
 from typing import Any, Final, NoReturn
 
-from .. import _core, awaiting
+from .. import _core
 from ..code import Code, does_nothing, each_function, free_names, loop_function
 
 CLOCKS: Final = {
@@ -525,6 +525,8 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
     with _collector_off(measurements):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
+                from .. import awaiting  # asyncio takes longer to import than all of ours
+
                 awaiting.run(_resume_async(plan))
             else:
                 _resume(plan)
