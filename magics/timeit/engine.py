@@ -525,7 +525,9 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
     with _collector_off(measurements):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
-                from .. import awaiting  # asyncio takes longer to import than all of ours
+                from .. import (
+                    awaiting,
+                )  # asyncio takes longer to import than all of ours
 
                 awaiting.run(_resume_async(plan))
             else:

@@ -31,9 +31,10 @@ def conclude(
     units, disturbed = _undisturbed(measurement, units[warmup:])
     figures = [_unit_figure(measurement, unit) for unit in units]
     samples = [sample for unit in units for sample in unit]
-    if measurement.empty:
-        figures = [0.0 for _ in figures]  # what the samples show is the clock's noise
     estimate, interval = _headline(measurement.settings.statistic, figures, samples)
+    if measurement.empty and measurement.method == "slope":
+        # What the samples show is the clock's noise round nothing.
+        figures, estimate, interval = [0.0] * len(figures), 0.0, None
     runs = figures if measurement.method == "stock" else _runs(figures)
     is_each = measurement.method == "each"
     clean_ns = measurement.clean_ns
@@ -109,7 +110,17 @@ def _undisturbed(
         for unit, figure in zip(units, figures, strict=True)
         if abs(figure - center) <= reach
     ]
+    if measurement.method == "slope":
+        kept = _without_broken_pairs(kept)
     return kept, sum(map(len, units)) - sum(map(len, kept))
+
+
+def _without_broken_pairs(units: list[list[float]]) -> list[list[float]]:
+    """Leave out differences with one disturbed side: far off, even below zero."""
+    center, spread = _densest_half([sample for unit in units for sample in unit])
+    reach = 10 * spread
+    inside = [[x for x in unit if abs(x - center) <= reach] for unit in units]
+    return [unit for unit in inside if unit]
 
 
 def _densest_half(figures: Sequence[float]) -> tuple[float, float]:

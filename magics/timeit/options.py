@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
 
 from ..options import Option, OptionError, Parsed
 
 __all__ = ["BUDGET", "COUNTERS", "EACH", "SCALE", "STATISTIC", "VS", "check", "whole"]
-
-_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -41,14 +40,23 @@ def _seconds(text: str) -> float:
 
 
 def _statement(text: str) -> str:
-    unbalanced = [
-        left for left, right in _BRACKETS if text.count(left) != text.count(right)
-    ]
-    if unbalanced:
+    # What was meant as `f(a, b)` and lacks its quotes ends at the blank.
+    unbalanced = any(
+        text.count(left) != text.count(right) for left, right in ("()", "[]", "{}")
+    )
+    if unbalanced and not _is_python(text):
         raise ValueError("one statement, in quotes when there is a blank in it")
     if not text.strip():
         raise ValueError("a statement")
     return text
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _number(text: str) -> float:

@@ -78,7 +78,7 @@ def _facts(result: TimeitResult) -> list[Note]:
 
 
 def _quartiles(result: TimeitResult) -> str:
-    if len(result.samples_ns) < 3:
+    if len(result.samples_ns) < 3 or result.empty:
         return ""
     quartiles = [quartile / 1e9 for quartile in result.quartiles_ns]
     low, high = min(result.samples_ns) / 1e9, max(result.samples_ns) / 1e9
@@ -238,7 +238,9 @@ def html(result: TimeitResult) -> str:
         unit="per loop" + f" ({result.statistic})" * (len(samples) > 1),
         interval=interval and f"95 % interval {interval}",
         warnings=warnings,
-        histogram=charts.histogram(samples, (q1, median, q3), interval=result.ci),
+        histogram=""
+        if result.empty
+        else charts.histogram(samples, (q1, median, q3), interval=result.ci),
         notes=[note for note in [*_facts(result), *notes] if note.text],
         details=_details(result),
         drift=charts.sparkline(samples, alt="Samples in order of time"),

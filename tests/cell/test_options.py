@@ -120,9 +120,7 @@ def test_sizes_are_checked(value: str) -> None:
 
 
 def test_a_statement_that_begins_with_a_dash_is_helped() -> None:
-    with pytest.raises(
-        OptionError, match=r"needs -- before it: %tool -q -- -x \+ 1$"
-    ):
+    with pytest.raises(OptionError, match=r"needs -- before it: %tool -q -- -x \+ 1$"):
         TABLE.parse_line("-q -x + 1")
 
 
