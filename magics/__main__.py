@@ -35,7 +35,7 @@ def _command(name: str) -> Any:
 
 
 def _print_version() -> None:
-    from .build_config import build_config
+    from .build import build_config
 
     for name, value in build_config().items():
         print(f"{name + ':':18}{value}")

@@ -335,6 +335,6 @@ def _write(path: str | os.PathLike[str], text: str) -> None:
     except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.filename == temporary:
             error.filename = os.fspath(path)  # the name that the user knows
         raise

@@ -26,7 +26,7 @@ PYTHON_FOLDERS = {"magics": "nbprobe", "graphs": "nbprobe/graphs"}
 PACKAGE_SUFFIXES = {".py", ".pyi", ".j2", ".typed"}
 
 # Everything else must work, and be importable, where there is no IPython.
-KNOWS_IPYTHON = {"registry.py", "cell.py", "options.py", "output.py", "magic.py"}
+KNOWS_IPYTHON = {"registry.py", "cell.py", "magic.py", "output.py"}
 
 
 def c_files() -> list[Path]:

@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Final
 
@@ -177,9 +178,7 @@ def _runs(figures: Sequence[float]) -> list[float]:
     """Join units next to each other in time to at most 7 runs, as the built-in shows."""
     count = min(_RUNS, len(figures))
     edges = [round(index * len(figures) / count) for index in range(count + 1)]
-    return [
-        fmean(figures[low:high]) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    return [fmean(figures[low:high]) for low, high in pairwise(edges)]
 
 
 def _loops(measurement: Measurement, runs: int) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from nbprobe import awaiting
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

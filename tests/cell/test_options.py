@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from nbprobe.options import Option, OptionError, OptionTable
 from nbprobe.timeit.options import SCALE, VS, whole
 
@@ -126,7 +127,7 @@ def test_a_statement_that_begins_with_a_dash_is_helped() -> None:
 
 def test_a_switch_takes_no_value() -> None:
     table = OptionTable("%tool", [Option("all", ("--all",), "All.")], "statement")
-    with pytest.raises(OptionError, match="^--all takes no value$"):
+    with pytest.raises(OptionError, match=r"^--all takes no value$"):
         table.parse_line("--all=1 x")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from IPython.core.magic import Magics, line_magic, magics_class
+
 from nbprobe import registry
 
 from .shells import Session, bare, session

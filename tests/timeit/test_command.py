@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbprobe
 import pytest
+
+import nbprobe
 from nbprobe.__main__ import main
 
 STANDARD = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from nbprobe.timeit.magic import TABLE
 
 from ..cell.shells import Session, bare, session

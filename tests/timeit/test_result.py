@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbprobe
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import nbprobe
 from nbprobe import results
 from nbprobe.errors import MissingPackageError, NbprobeError, ResultFileError
 from nbprobe.results import Result

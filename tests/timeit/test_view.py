@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.magics.execution import TimeitResult as BuiltIn
+
 from nbprobe.timeit import view
 from nbprobe.timeit.result import Ratio
 
