@@ -24,8 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
-    # Last, because playwright keeps an event loop running in this thread.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
