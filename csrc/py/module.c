@@ -28,7 +28,8 @@ static int
 core_exec(PyObject *module)
 {
     if (nbp_add_clock(module) < 0 || nbp_add_config(module) < 0 ||
-        nbp_add_loop(module) < 0) {
+        nbp_add_loop(module) < 0 || nbp_add_probes(module) < 0 ||
+        nbp_add_engine(module) < 0) {
         return -1;
     }
     return 0;
@@ -37,14 +38,24 @@ core_exec(PyObject *module)
 static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(nbp_state_of(module)->loop_type);
+    nbp_state *state = nbp_state_of(module);
+    Py_VISIT(state->loop_type);
+    Py_VISIT(state->engine_type);
+    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
+        Py_VISIT(state->probe_types[kind]);
+    }
     return 0;
 }
 
 static int
 core_clear(PyObject *module)
 {
-    Py_CLEAR(nbp_state_of(module)->loop_type);
+    nbp_state *state = nbp_state_of(module);
+    Py_CLEAR(state->loop_type);
+    Py_CLEAR(state->engine_type);
+    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
+        Py_CLEAR(state->probe_types[kind]);
+    }
     return 0;
 }
 

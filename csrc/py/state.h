@@ -5,10 +5,16 @@
 
 #include <Python.h>
 
+#include "rewrite.h"
 #include "status.h"
+#include "ticks.h"
 
 typedef struct {
-    PyTypeObject *loop_type; /* owned */
+    PyTypeObject *loop_type;                    /* owned */
+    PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
+    PyTypeObject *engine_type;                  /* owned */
+    PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
+    nbp_moment origin;         /* when the module was imported, in both clocks */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -21,7 +27,9 @@ nbp_state_of(PyObject *module)
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
+int nbp_add_engine(PyObject *module);
 int nbp_add_loop(PyObject *module);
+int nbp_add_probes(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that
  * failed, as the subject of the message. Always returns NULL. */
