@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import itertools
 import linecache
 import opcode
 from collections.abc import Callable, Sequence
@@ -90,25 +91,24 @@ def register_source(source: str) -> str:
     return filename
 
 
-def together(setup: str, body: str) -> tuple[Code, Code]:
-    """Parse a setup and a body that will share one function, and so one file name.
+def together(*sources: str) -> list[Code]:
+    """Parse pieces that will share one function, and so one file name.
 
     Raises
     ------
     SyntaxError
-        Naming the line of the one that is wrong.
+        As `compile` raises it, naming the line of the piece that is wrong.
     """
-    filename = register_source(setup.rstrip("\n") + "\n" + body)
-    first_line = len(setup.rstrip("\n").splitlines()) or 1
-    setup_tree = ast.parse(setup, filename)
-    try:
-        body_tree = ast.parse(body, filename)
-    except SyntaxError as error:
-        if error.lineno is not None:
-            error.lineno += first_line
-        raise
-    ast.increment_lineno(body_tree, first_line)
-    return Code(setup, setup_tree, filename), Code(body, body_tree, filename)
+    lines = [source.splitlines() or [""] for source in sources]
+    filename = register_source("\n".join(itertools.chain(*lines)))
+    codes = []
+    before = 0
+    for source, own_lines in zip(sources, lines, strict=True):
+        tree = ast.parse(source, filename)
+        ast.increment_lineno(tree, before)
+        codes.append(Code(source, tree, filename))
+        before += len(own_lines)
+    return codes
 
 
 # The loop functions are generators: each resumption runs every loop once, so that whoever
@@ -164,9 +164,23 @@ def loop_function(
     for name, count in zip(loops, copies, strict=True):
         (loop,) = _template(_ONE_LOOP.format(loop=name), body)
         assert isinstance(loop, ast.For)
-        loop.body = (body.tree.body or loop.body) * count
+        loop.body = _repeated(body.tree.body or loop.body, count)
         blocks.append(loop)
     return _function(setup, (setup, body), blocks, loops, namespace, parameters)
+
+
+def _repeated(statements: list[ast.stmt], count: int) -> list[ast.stmt]:
+    """Put copies one after the other, so that they compile as each would by itself.
+
+    The compiler merges a ``pass`` into its neighbour on the same line, which no statement
+    of a program shares with it: give every other one the next line.
+    """
+    if not all(isinstance(statement, ast.Pass) for statement in statements):
+        return statements * count
+    first = statements[0].lineno
+    lines = [{"lineno": line, "end_lineno": line} for line in (first, first + 1)]
+    place = {"col_offset": 0, "end_col_offset": 0}
+    return [ast.Pass(**lines[index % 2], **place) for index in range(count)]
 
 
 def each_function(

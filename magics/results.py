@@ -13,6 +13,7 @@ import math
 import os
 import types
 import typing
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -255,21 +256,27 @@ _NOUNS = {str: "a string", int: "a whole number", bool: "true or false"}
 def _decode_dataclass(cls: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise _mismatch(where, "an object", value)
-    hints = typing.get_type_hints(cls)
-    names = [field.name for field in dataclasses.fields(cls)]
-    if missing := [name for name in names if name not in value]:
+    hints = _field_types(cls)
+    if missing := [name for name in hints if name not in value]:
         raise ResultFileError(f"damaged: {where} lacks {missing[0]!r}")
-    if unknown := [name for name in value if name not in names]:
+    if unknown := [name for name in value if name not in hints]:
         raise ResultFileError(
             f"damaged: {where} has an unknown field {_shown(unknown[0])}"
         )
     arguments = {
-        name: _decode(hints[name], value[name], f"{where}.{name}") for name in names
+        name: _decode(hint, value[name], f"{where}.{name}")
+        for name, hint in hints.items()
     }
     try:
         return cls(**arguments)
     except ValueError as error:
         raise ResultFileError(f"damaged: {where}: {error}") from None
+
+
+@cache
+def _field_types(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def _decode_tuple(

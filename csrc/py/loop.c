@@ -23,7 +23,6 @@ typedef struct {
     int64_t due;          /* iterations of the next loop, set by arm() */
     char timed;           /* clock at both ends of a loop; else only at marks */
     char marking;         /* a mark has started the clock, the next one stops it */
-    char interrupted;     /* raise KeyboardInterrupt instead of the next iteration */
     int64_t collections;  /* garbage collections that ended since the last reset */
     int64_t collecting_ns;
     int64_t collection_start_ns; /* 0 when no collection is running */
@@ -78,17 +77,10 @@ finish_loop(Loop *self)
     return NULL;
 }
 
-/* Reached once at each end of a loop, and when interrupted. */
+/* Reached once at each end of a loop. */
 static PyObject *
 cross_boundary(Loop *self)
 {
-    if (self->interrupted) {
-        self->interrupted = 0;
-        self->finished += self->armed - self->left;
-        self->left = self->armed = self->due = 0;
-        PyErr_SetNone(PyExc_KeyboardInterrupt);
-        return NULL;
-    }
     if (self->armed > 0) {
         return finish_loop(self);
     }
@@ -112,7 +104,7 @@ static PyObject *
 loop_next(PyObject *op)
 {
     Loop *self = (Loop *)op;
-    if (self->left > 0 && !self->interrupted) {
+    if (self->left > 0) {
         self->left--;
         return Py_NewRef(Py_None);
     }
@@ -162,21 +154,6 @@ loop_arm(PyObject *op, PyObject *arg)
     self->armed = self->left = 0;
     self->marking = 0;
     self->due = iterations;
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(interrupt_doc,
-             "interrupt($self, /)\n"
-             "--\n"
-             "\n"
-             "Raise KeyboardInterrupt in the loop before its next iteration.\n"
-             "\n"
-             "For the loop of another thread, which a signal does not reach.\n");
-
-static PyObject *
-loop_interrupt(PyObject *op, PyObject *Py_UNUSED(ignored))
-{
-    ((Loop *)op)->interrupted = 1;
     Py_RETURN_NONE;
 }
 
@@ -267,9 +244,19 @@ loop_get_iterations(PyObject *op, void *Py_UNUSED(closure))
     return PyLong_FromLongLong(self->finished + running);
 }
 
+static PyObject *
+loop_get_last_ns(PyObject *op, void *Py_UNUSED(closure))
+{
+    nbp_samples *samples = ((Loop *)op)->samples;
+    size_t count = nbp_samples_count(samples);
+    if (count == 0) {
+        Py_RETURN_NONE;
+    }
+    return PyLong_FromLongLong(nbp_samples_at(samples, count - 1)->time_ns);
+}
+
 static PyMethodDef loop_methods[] = {
     {"arm", loop_arm, METH_O, arm_doc},
-    {"interrupt", loop_interrupt, METH_NOARGS, interrupt_doc},
     {"samples", loop_samples, METH_NOARGS, samples_doc},
     {"clear", loop_clear, METH_NOARGS, clear_doc},
     {"on_collection", (PyCFunction)(void (*)(void))loop_on_collection, METH_FASTCALL,
@@ -280,6 +267,8 @@ static PyMethodDef loop_methods[] = {
 static PyGetSetDef loop_getset[] = {
     {"iterations", loop_get_iterations, NULL,
      "Iterations begun in all loops so far, the running one included.", NULL},
+    {"last_ns", loop_get_last_ns, NULL,
+     "Time of the last sample, in ns; None when there is none.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -24,13 +24,18 @@ nbp_raise(nbp_status status, const char *what)
     return NULL;
 }
 
+static int (*const nouns[])(PyObject *module) = {
+    nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_probes,
+    nbp_add_engine, nbp_add_fit,    nbp_add_loop,     nbp_add_stats,
+};
+
 static int
 core_exec(PyObject *module)
 {
-    if (nbp_add_clock(module) < 0 || nbp_add_config(module) < 0 ||
-        nbp_add_loop(module) < 0 || nbp_add_probes(module) < 0 ||
-        nbp_add_engine(module) < 0) {
-        return -1;
+    for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+        if (nouns[i](module) < 0) {
+            return -1;
+        }
     }
     return 0;
 }
@@ -39,8 +44,9 @@ static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     nbp_state *state = nbp_state_of(module);
-    Py_VISIT(state->loop_type);
+    Py_VISIT(state->counters_type);
     Py_VISIT(state->engine_type);
+    Py_VISIT(state->loop_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_VISIT(state->probe_types[kind]);
     }
@@ -51,8 +57,9 @@ static int
 core_clear(PyObject *module)
 {
     nbp_state *state = nbp_state_of(module);
-    Py_CLEAR(state->loop_type);
+    Py_CLEAR(state->counters_type);
     Py_CLEAR(state->engine_type);
+    Py_CLEAR(state->loop_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_CLEAR(state->probe_types[kind]);
     }
@@ -80,6 +87,8 @@ static struct PyModuleDef core_module = {
     .m_clear = core_clear,
     .m_free = core_free,
 };
+
+PyMODINIT_FUNC PyInit__core(void);
 
 PyMODINIT_FUNC
 PyInit__core(void)

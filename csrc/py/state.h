@@ -10,9 +10,10 @@
 #include "ticks.h"
 
 typedef struct {
+    PyTypeObject *counters_type;                /* owned */
+    PyTypeObject *engine_type;                  /* owned */
     PyTypeObject *loop_type;                    /* owned */
     PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
-    PyTypeObject *engine_type;                  /* owned */
     PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
     nbp_moment origin;         /* when the module was imported, in both clocks */
 } nbp_state;
@@ -27,9 +28,12 @@ nbp_state_of(PyObject *module)
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
+int nbp_add_counters(PyObject *module);
 int nbp_add_engine(PyObject *module);
+int nbp_add_fit(PyObject *module);
 int nbp_add_loop(PyObject *module);
 int nbp_add_probes(PyObject *module);
+int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that
  * failed, as the subject of the message. Always returns NULL. */

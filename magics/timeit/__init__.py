@@ -1,1 +1,526 @@
-"""How long does a statement take."""
+"""How long does a statement take.
+
+`measure`, `compare` and `scale` are what the ``%timeit`` magic calls. `Timer`, `timeit`
+and `repeat` take what those of the standard library's `timeit` take, and give its figures
+together with what is known about them.
+
+Examples
+--------
+>>> from nbprobe.timeit import measure
+>>> result = measure("sorted(data)", "data = list(range(1000))", budget=0.01)
+>>> result.executions > 0
+True
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, Self
+
+from ..code import Code, together
+from .engine import CLOCKS, Measurement, Settings, Subject, run
+from .estimate import compared, conclude, scaled
+from .result import STATISTICS, Comparison, Fit, Ratio, Scaling, TimeitResult
+
+__all__ = [
+    "Comparison",
+    "Fit",
+    "Ratio",
+    "Scaling",
+    "Seconds",
+    "TimeitResult",
+    "Timer",
+    "compare",
+    "default_timer",
+    "measure",
+    "repeat",
+    "scale",
+    "timeit",
+]
+
+Statement = str | Code | Callable[[], Any]
+
+default_timer = time.perf_counter
+default_number = 1_000_000
+default_repeat = 5
+
+# The functions of `time` whose clock the core reads itself.
+_CLOCK_OF_TIMER: dict[Callable[[], float], str] = {
+    time.perf_counter: "wall",
+    time.monotonic: "wall",
+    time.time: "real",
+    time.process_time: "cpu",
+    time.thread_time: "thread",
+}
+
+
+def measure(
+    stmt: Statement = "pass",
+    setup: Statement = "pass",
+    *,
+    globals: dict[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    number: int = 0,
+    repeat: int = 0,
+    budget: float = 0.3,
+    clock: str = "wall",
+    each: str | Code | None = None,
+    statistic: str = "mean",
+    counters: bool = False,
+    precision: int = 3,
+    label: str = "",
+    on_partial: Callable[[TimeitResult], None] | None = None,
+) -> TimeitResult:
+    """Find out how long one execution of a statement takes.
+
+    Parameters
+    ----------
+    stmt, setup : str or callable
+        The statement, and what runs before it, once for every fresh frame of the
+        measurement and outside of the clock. They may await.
+    globals : dict, optional
+        Their global names; by default the caller's. What the statement assigns is local
+        to the measurement.
+    locals : mapping, optional
+        Further names, known to both as local variables.
+    number, repeat : int
+        Given one of them, measure as the built-in ``%timeit`` does: `repeat` runs (0: 7)
+        of `number` loops (0: the power of ten that takes 0.2 s), the loop included.
+    budget : float
+        Seconds to spend, when neither is given. A statement that takes longer is executed
+        once, any other at least 3 times.
+    clock : {'wall', 'real', 'cpu'}
+        CLOCK_MONOTONIC, CLOCK_REALTIME, or the CPU time of the process.
+    each : str, optional
+        A setup to run before every single execution, outside of the clock.
+    statistic : {'mean', 'median', 'min', 'q1', 'max'}
+        The headline figure: the mean over units of about 3 ms, each in a fresh frame, or a
+        quantile of all samples.
+    counters : bool
+        Count instructions, cycles and other events too, in a pass after the timing.
+    precision : int
+        Significant digits shown.
+    label : str
+        A name for the result.
+    on_partial : callable, optional
+        Is given the result so far when an exception ends the measurement.
+
+    Returns
+    -------
+    TimeitResult
+        Times in ns per execution; `TimeitResult.executions` is how often it ran in all.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+    SyntaxError
+        For code that cannot be compiled.
+    BaseException
+        Whatever the code raises, KeyboardInterrupt included.
+
+    Notes
+    -----
+    See `nbprobe.timeit.engine` for how the overhead of the loop, preempted samples and
+    the placement in memory are dealt with. Involuntary context switches are those of
+    getrusage(RUSAGE_THREAD).
+    """
+    settings = _settings(number, repeat, budget, clock, statistic, counters, precision)
+    namespace = _caller_globals() if globals is None else globals
+    subject = _subject(stmt, setup, each, namespace, locals or {})
+    measurement = Measurement(subject, settings, label)
+    try:
+        run([measurement])
+    except BaseException:
+        partial = conclude(measurement, interrupted=True)
+        if partial is not None and on_partial is not None:
+            on_partial(partial)
+        raise
+    result = conclude(measurement)
+    assert result is not None
+    return result
+
+
+def compare(
+    stmts: Sequence[Statement],
+    setup: Statement = "pass",
+    *,
+    labels: Sequence[str] | None = None,
+    globals: dict[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    number: int = 0,
+    repeat: int = 0,
+    budget: float = 0.3,
+    clock: str = "wall",
+    each: str | Code | None = None,
+    statistic: str = "mean",
+    counters: bool = False,
+    precision: int = 3,
+    on_partial: Callable[[Comparison], None] | None = None,
+) -> Comparison:
+    """Measure several statements in turns and relate their times.
+
+    They take turns of about 3 ms in a random order, so that whatever the machine does
+    meanwhile happens to all of them.
+
+    Parameters
+    ----------
+    stmts : sequence of str or callable
+        The candidates, at least two; the first one is the baseline.
+    labels : sequence of str, optional
+        Their names; by default their source.
+    budget : float
+        Seconds to spend on each of them.
+    setup, globals, locals, number, repeat, clock, each, statistic, counters, precision
+        As for `measure`.
+    on_partial : callable, optional
+        Is given the comparison so far when an exception ends it.
+
+    Returns
+    -------
+    Comparison
+        A result and a ratio to the first statement for each, with 95 % intervals.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two statements, or as `measure`.
+    """
+    if len(stmts) < 2:
+        raise ValueError("a comparison needs at least two statements")
+    if labels is not None and len(labels) != len(stmts):
+        raise ValueError("there must be one label for each statement")
+    settings = _settings(number, repeat, budget, clock, statistic, counters, precision)
+    namespace = _caller_globals() if globals is None else globals
+    subjects = [_subject(stmt, setup, each, namespace, locals or {}) for stmt in stmts]
+    names = labels or [subject.body.source.strip() for subject in subjects]
+    measurements = [
+        Measurement(subject, settings, name)
+        for subject, name in zip(subjects, names, strict=True)
+    ]
+    try:
+        run(measurements)
+    except BaseException:
+        partial = compared(measurements, interrupted=True)
+        if partial is not None and on_partial is not None:
+            on_partial(partial)
+        raise
+    comparison = compared(measurements)
+    assert comparison is not None
+    return comparison
+
+
+def scale(
+    stmt: Statement,
+    setup: Statement = "pass",
+    *,
+    name: str,
+    values: Sequence[float],
+    globals: dict[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    number: int = 0,
+    repeat: int = 0,
+    budget: float = 0.3,
+    clock: str = "wall",
+    each: str | Code | None = None,
+    statistic: str = "mean",
+    counters: bool = False,
+    precision: int = 3,
+    on_partial: Callable[[Scaling], None] | None = None,
+) -> Scaling:
+    """Measure a statement over a range of sizes and fit a complexity class.
+
+    Parameters
+    ----------
+    name : str
+        The variable that holds the size, known to the setup and the statement.
+    values : sequence of int or float
+        Its values.
+    budget : float
+        Seconds to spend on each value.
+    stmt, setup, globals, locals, number, repeat, clock, each, statistic, counters, precision
+        As for `measure`.
+    on_partial : callable, optional
+        Is given the values so far when an exception ends it.
+
+    Returns
+    -------
+    Scaling
+        A result for each value, the exponent of the log-log line through them, and the
+        complexity classes, the best one first.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no identifier or no values, or as `measure`.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"the name of the size must be an identifier, not {name!r}")
+    if not values:
+        raise ValueError("a range of sizes needs at least one value")
+    namespace = _caller_globals() if globals is None else globals
+    results: list[TimeitResult] = []
+    try:
+        results.extend(
+            measure(
+                stmt,
+                setup,
+                globals=namespace,
+                locals={**(locals or {}), name: value},
+                number=number,
+                repeat=repeat,
+                budget=budget,
+                clock=clock,
+                each=each,
+                statistic=statistic,
+                counters=counters,
+                precision=precision,
+                label=f"{name}={value}",
+            )
+            for value in values
+        )
+    except BaseException:
+        partial = scaled(name, values, results, interrupted=True)
+        if partial is not None and on_partial is not None:
+            on_partial(partial)
+        raise
+    scaling = scaled(name, values, results)
+    assert scaling is not None
+    return scaling
+
+
+class Seconds(float):
+    """A time in seconds that knows where it comes from.
+
+    Attributes
+    ----------
+    result : TimeitResult or None
+        The samples behind it; None when a `timer` of the user's own took the time.
+    """
+
+    result: TimeitResult | None
+
+    def __new__(cls, seconds: float, result: TimeitResult | None) -> Self:
+        """Make a float of `seconds` with the `result` beside it."""
+        self = super().__new__(cls, seconds)
+        self.result = result
+        return self
+
+    @property
+    def per_loop(self) -> float:
+        """Seconds per execution, of the samples that were not preempted."""
+        return self._known().per_loop
+
+    @property
+    def ci(self) -> tuple[float, float] | None:
+        """95 % interval of `per_loop`, seconds."""
+        return self._known().ci
+
+    @property
+    def dropped(self) -> int:
+        """Samples left out of `per_loop` because they were preempted."""
+        return self._known().dropped
+
+    def _known(self) -> TimeitResult:
+        if self.result is None:
+            raise AttributeError(
+                "only the total is known of a time taken by a timer of your own"
+            )
+        return self.result
+
+
+class Timer:
+    """Time a statement, with the interface of the standard library's `timeit.Timer`.
+
+    Parameters
+    ----------
+    stmt, setup : str or callable
+        The statement and its setup.
+    timer : callable
+        What gives the time, in seconds. The clocks of the `time` module are read in C; any
+        other function is called before and after the loop.
+    globals : dict, optional
+        Global names; by default an empty namespace with this module's builtins.
+    """
+
+    def __init__(
+        self,
+        stmt: Statement = "pass",
+        setup: Statement = "pass",
+        timer: Callable[[], float] = default_timer,
+        globals: dict[str, Any] | None = None,
+    ) -> None:
+        namespace = {"__builtins__": __builtins__} if globals is None else globals
+        self._subject = _subject(stmt, setup, None, namespace, {})
+        self._timer = timer
+
+    def timeit(self, number: int = default_number) -> Seconds:
+        """Execute the statement `number` times, after one setup.
+
+        Returns
+        -------
+        Seconds
+            The total time, a float; with `per_loop`, `ci` and `dropped`.
+        """
+        if number <= 0:
+            return Seconds(0.0, None)
+        clock = _CLOCK_OF_TIMER.get(self._timer)
+        measurement = Measurement(self._subject, Settings(clock=clock or "wall"))
+        if clock is None:
+            taken: list[float] = []
+            run([measurement], measurement.between_calls(self._timer, number, taken))
+            return Seconds(taken[0], None)
+        run([measurement], measurement.exactly(number))
+        return Seconds(measurement.time_ns / 1e9, conclude(measurement))
+
+    def repeat(
+        self, repeat: int = default_repeat, number: int = default_number
+    ) -> list[Seconds]:
+        """Call `timeit` several times and return the total times."""
+        return [self.timeit(number) for _ in range(repeat)]
+
+    def autorange(
+        self, callback: Callable[[int, float], Any] | None = None
+    ) -> tuple[int, Seconds]:
+        """Find a number (1, 2, 5, 10, 20, ...) that takes at least 0.2 s.
+
+        Returns
+        -------
+        tuple of int and Seconds
+            The number and the time that it took.
+        """
+        for exponent in itertools.count():
+            for digit in (1, 2, 5):
+                number = digit * 10**exponent
+                taken = self.timeit(number)
+                if callback is not None:
+                    callback(number, taken)
+                if taken >= 0.2:
+                    return number, taken
+        raise AssertionError("unreachable")
+
+    def print_exc(self, file: IO[str] | None = None) -> None:
+        """Print the traceback of the exception that the statement raised."""
+        traceback.print_exc(file=sys.stderr if file is None else file)
+
+
+def timeit(
+    stmt: Statement = "pass",
+    setup: Statement = "pass",
+    timer: Callable[[], float] = default_timer,
+    number: int = default_number,
+    globals: dict[str, Any] | None = None,
+    *,
+    budget: float | None = None,
+    each: str | None = None,
+) -> Seconds:
+    """Say how long `number` executions of a statement take, in seconds.
+
+    Parameters
+    ----------
+    stmt, setup, timer, number, globals
+        As for the standard library's `timeit.timeit`.
+    budget : float, optional
+        Seconds to spend: measure one execution as `measure` does instead of executing the
+        statement `number` times, and multiply.
+    each : str, optional
+        A setup to run before every execution, outside of the clock; implies a budget.
+
+    Returns
+    -------
+    Seconds
+        The total time, a float; with `per_loop`, `ci` and `dropped`.
+    """
+    if budget is None and each is None:
+        return Timer(stmt, setup, timer, globals).timeit(number)
+    clock = _CLOCK_OF_TIMER.get(timer)
+    if clock is None:
+        raise ValueError("a timer of your own cannot be used with budget or each")
+    result = measure(
+        stmt,
+        setup,
+        globals={"__builtins__": __builtins__} if globals is None else globals,
+        budget=0.3 if budget is None else budget,
+        clock=clock,
+        each=each,
+    )
+    return Seconds(result.per_loop * number, result)
+
+
+def repeat(
+    stmt: Statement = "pass",
+    setup: Statement = "pass",
+    timer: Callable[[], float] = default_timer,
+    repeat: int = default_repeat,
+    number: int = default_number,
+    globals: dict[str, Any] | None = None,
+) -> list[Seconds]:
+    """Say it several times: as the standard library's `timeit.repeat`."""
+    return Timer(stmt, setup, timer, globals).repeat(repeat, number)
+
+
+def _caller_globals() -> dict[str, Any]:
+    """Find the globals of whoever called the public function that calls this one."""
+    return sys._getframe(2).f_globals
+
+
+def _settings(
+    number: int,
+    repeat: int,
+    budget: float,
+    clock: str,
+    statistic: str,
+    counters: bool,
+    precision: int,
+) -> Settings:
+    if number < 0 or repeat < 0:
+        raise ValueError("number and repeat must not be negative")
+    if not (budget > 0 and math.isfinite(budget)):
+        raise ValueError("the budget must be a positive number of seconds")
+    if clock not in CLOCKS:
+        raise ValueError(f"clock must be one of {', '.join(CLOCKS)}")
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}")
+    if not 0 <= precision <= 100:
+        raise ValueError("precision must be between 0 and 100")
+    return Settings(
+        number=number,
+        repeat=repeat,
+        budget=budget,
+        clock=clock,
+        statistic=statistic,
+        counters=counters,
+        precision=precision,
+    )
+
+
+def _subject(
+    stmt: Statement,
+    setup: Statement,
+    each: str | Code | None,
+    namespace: dict[str, Any],
+    names: Mapping[str, Any],
+) -> Subject:
+    """Put the pieces into one file, so that they can be compiled into one function."""
+    names = dict(names)
+    pieces: list[str | Code] = []
+    for piece, name in ((setup, "_setup"), (each or "pass", "_each"), (stmt, "_stmt")):
+        if callable(piece):
+            names[name] = piece
+            piece = f"{name}()"
+        pieces.append(piece)
+    files = [piece.filename for piece in pieces if isinstance(piece, Code)]
+    if files:
+        codes = [
+            Code.parse(piece, files[-1]) if isinstance(piece, str) else piece
+            for piece in pieces
+        ]
+    else:
+        codes = together(*map(str, pieces))
+    setup_code, each_code, body = codes
+    return Subject(setup_code, body, each_code if each else None, namespace, names)

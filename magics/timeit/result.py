@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from .._core import outliers, quantile
 from ..results import Result
 
 __all__ = ["Comparison", "Fit", "Ratio", "Scaling", "TimeitResult"]
@@ -231,21 +232,19 @@ class TimeitResult(Result):
     @property
     def quartiles_ns(self) -> tuple[float, float, float]:
         """First quartile, median and third quartile of the clean samples."""
-        ordered = sorted(self.samples_ns)
-        return (
-            _quantile(ordered, 0.25),
-            _quantile(ordered, 0.5),
-            _quantile(ordered, 0.75),
-        )
+        try:
+            q1, median, q3 = (quantile(self.samples_ns, q) for q in (0.25, 0.5, 0.75))
+        except ValueError:  # NaN has no place in the order; only a file can hold it
+            return math.nan, math.nan, math.nan
+        return q1, median, q3
 
     @property
     def outliers(self) -> tuple[int, int]:
         """Clean samples beyond Tukey's fences: mild (1.5 to 3 IQR) and severe (beyond 3)."""
-        q1, _, q3 = self.quartiles_ns
-        spread = q3 - q1
-        beyond = [max(q1 - sample, sample - q3) for sample in self.samples_ns]
-        severe = sum(distance > 3 * spread for distance in beyond)
-        return sum(distance > 1.5 * spread for distance in beyond) - severe, severe
+        try:
+            return outliers(self.samples_ns)
+        except ValueError:
+            return 0, 0
 
     def diff(self, other: TimeitResult) -> Comparison:
         """Compare a later measurement with this one.
@@ -268,7 +267,7 @@ class TimeitResult(Result):
         return Comparison(
             results=(before, after),
             baseline=0,
-            ratios=(Ratio(1.0, 1.0, 1.0), _independent_ratio(after, before)),
+            ratios=(Ratio(1.0, 1.0, 1.0), independent_ratio(after, before)),
             rounds=0,
             interrupted=False,
         )
@@ -381,7 +380,7 @@ class Fit:
     error : float
         Root mean square of the relative residuals.
     residuals : tuple of float
-        One a size: (measured - fitted) / fitted.
+        One a size: (measured - fitted) / measured.
     """
 
     name: str
@@ -458,15 +457,7 @@ def _mean(values: list[float]) -> float:
         return math.nan
 
 
-def _quantile(ordered: list[float], q: float) -> float:
-    """Interpolate linearly between the neighbours in rank, as numpy does by default."""
-    position = q * (len(ordered) - 1)
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
-
-
-def _independent_ratio(candidate: TimeitResult, baseline: TimeitResult) -> Ratio:
+def independent_ratio(candidate: TimeitResult, baseline: TimeitResult) -> Ratio:
     """Divide two estimates whose errors are independent.
 
     The errors are added in quadrature on the logarithmic scale, on which those of a ratio

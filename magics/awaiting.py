@@ -1,0 +1,2 @@
+import asyncio
+def run(c): return asyncio.run(c)

@@ -1,0 +1,593 @@
+"""Measure a statement: which loops to run, how often, and what their samples say.
+
+What makes a short timing wrong, and what is done about it:
+
+- The loop costs as much as a short statement. Two loops with different numbers of copies
+  of the statement are timed in turns; the difference of their times is the copies' alone.
+- A preempted sample holds somebody else's time. Samples are short (0.3 ms), and one
+  during which the kernel took the core away is set aside.
+- Where code and frame happen to lie in memory moves a statement by several percent, and
+  stays for as long as they live. So the loops are put into many fresh code objects and
+  frames in the course of one measurement, a *unit* each, and the figure is the mean over
+  units: its interval covers what another call would find.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter_ns, process_time_ns
+from types import FunctionType
+from typing import Any, Final, NoReturn
+
+from .. import _core, awaiting
+from ..code import Code, does_nothing, each_function, free_names, loop_function
+
+CLOCKS: Final = {
+    "wall": _core.CLOCK_WALL,
+    "real": _core.CLOCK_REAL,
+    "cpu": _core.CLOCK_PROCESS_CPU,
+    "thread": _core.CLOCK_THREAD_CPU,
+}
+
+# A sample is long beside the clock (20 ns) and short beside the scheduler's slice (3 ms).
+_SAMPLE_NS: Final = 300_000
+_UNIT_NS: Final = 3_000_000
+# From here on a loop's overhead (10 ns) is below 0.05 %, and the statement stays single.
+_LONG_NS: Final = 20_000
+# The end of a loop is predicted with few copies and mispredicted with many: a step of some
+# 6 ns. Between 32 and 96 copies there is none left, on the processors that were tried.
+_MOST_COPIES: Final = 96
+_COPIES_RATIO: Final = 3
+# The interpreter specialises an instruction after 2 to 16 passes, depending on version.
+_WARM_PASSES: Final = 24
+_FEWEST_EXECUTIONS: Final = 3
+_MOST_MARKED: Final = 100_000
+_STOCK_RUN_NS: Final = 200_000_000
+_STOCK_REPEAT: Final = 7
+
+Plan = Generator[Any, None, None]
+"""Yields a generator of loops to be resumed once, or None between two units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to measure; the meaning of each is at `nbprobe.timeit.measure`."""
+
+    number: int = 0
+    repeat: int = 0
+    budget: float = 0.3
+    clock: str = "wall"
+    statistic: str = "mean"
+    counters: bool = False
+    precision: int = 3
+
+    @property
+    def budget_ns(self) -> int:
+        """The budget in ns."""
+        return round(self.budget * 1e9)
+
+
+class Subject:
+    """A statement with its setup and its names, ready to be put into loops."""
+
+    def __init__(
+        self,
+        setup: Code,
+        body: Code,
+        each: Code | None,
+        namespace: dict[str, Any],
+        names: Mapping[str, Any],
+    ) -> None:
+        pieces = [code for code in (setup, each, body) if code is not None]
+        for code in pieces:
+            code.check()
+        self.setup = setup
+        self.body = body
+        self.each = each
+        self.is_async = any(code.is_async for code in pieces)
+        self._namespace = namespace
+        self._parameters = free_names(pieces, list(names))
+        self._values = [names[name] for name in self._parameters]
+        self._functions: dict[tuple[int, ...], FunctionType] = {}
+        self._order = random.Random()  # not the user's: theirs stays what it would be
+        self._padding: list[object] = []
+
+    def function(self, copies: tuple[int, ...]) -> FunctionType:
+        """Compile the loops with these numbers of copies, once."""
+        if copies not in self._functions:
+            self._functions[copies] = loop_function(
+                self.setup,
+                self.body,
+                copies=copies,
+                namespace=self._namespace,
+                parameters=self._parameters,
+            )
+        return self._functions[copies]
+
+    def generator(self, copies: tuple[int, ...], loops: Sequence[_core.Loop]) -> Any:
+        """Start the loops in a code object and a frame of their own."""
+        code = self.function(copies).__code__
+        fresh = FunctionType(code.replace(co_name=code.co_name), self._namespace)
+        self._padding = _padding(self._order)
+        return fresh(*loops, *self._values)
+
+    def each_generator(self, loop: _core.Loop, blank: _core.Loop) -> Any:
+        """Start single executions, each after a setup of its own."""
+        assert self.each is not None
+        function = each_function(
+            self.setup,
+            self.each,
+            self.body,
+            namespace=self._namespace,
+            parameters=self._parameters,
+        )
+        return function(loop, blank, *self._values)
+
+
+def _padding(order: random.Random) -> list[object]:
+    """Occupy a few blocks of every small size, so that the next objects lie elsewhere.
+
+    The allocator gives out the block that was freed last: without this, all frames of a
+    measurement and all objects that the statement makes would lie where the first ones
+    did, be that across the border of two cache lines or not.
+    """
+    padding: list[object] = [
+        bytes(size) for size in range(0, 480, 16) for _ in range(order.randrange(4))
+    ]
+    for kind in (object, list, dict):  # these have free lists of their own
+        padding += [kind() for _ in range(order.randrange(4))]
+    for number in range(order.randrange(4)):
+        padding += [float(number), 1_000_000 + number, (number,), (number, number)]
+    return padding
+
+
+class Frame:
+    """Loops over one statement in one frame, resumed a block at a time.
+
+    Parameters
+    ----------
+    generator
+        What the loops run in.
+    loops : sequence of Loop
+        The loops of a block; with marks, the marked one and the blank one.
+    copies : sequence of int
+        Executions of the statement in one iteration of each loop.
+    """
+
+    def __init__(
+        self, generator: Any, loops: Sequence[_core.Loop], copies: Sequence[int]
+    ) -> None:
+        self._generator = generator
+        self.loops = loops
+        self.copies = copies
+        self.blocks = 0
+        self.spent_ns = 0
+
+    def block(self, iterations: int) -> Generator[Any, None, int]:
+        """Let each loop run once; return the time of the first one, ns."""
+        for loop in self.loops:
+            loop.arm(iterations)
+        self.blocks += 1
+        start = perf_counter_ns()
+        try:
+            yield self._generator
+        finally:
+            self.spent_ns += perf_counter_ns() - start
+        time_ns = self.loops[0].last_ns
+        assert time_ns is not None
+        return time_ns
+
+    def clear(self) -> None:
+        """Forget the samples so far."""
+        for loop in self.loops:
+            loop.clear()
+
+    @property
+    def executions(self) -> int:
+        """How often the statement was begun here."""
+        return sum(
+            loop.iterations * copies
+            for loop, copies in zip(self.loops, self.copies, strict=True)
+        )
+
+
+class MarkedFrame(Frame):
+    """Single executions of a statement, each between two marks, one a block."""
+
+    @property
+    def executions(self) -> int:
+        """How often the statement was begun here."""
+        return self.blocks
+
+
+class Measurement:
+    """One statement while it is measured.
+
+    A plan (see `Plan`) says what to run next and never runs anything itself, so that one
+    and the same plan serves plain statements, awaiting ones, and several that take turns.
+
+    Attributes
+    ----------
+    units : list of list of float
+        The clean samples of each unit, ns per execution.
+    aside : list of float
+        The samples during which the kernel took the core away, ns per execution.
+    method : str
+        As in `TimeitResult`.
+    """
+
+    def __init__(self, subject: Subject, settings: Settings, label: str = "") -> None:
+        self.subject = subject
+        self.settings = settings
+        self.label = label
+        self.units: list[list[float]] = []
+        self.aside: list[float] = []
+        self.method = "loop"
+        self.copies = (1, 1)
+        self.loops = 1  # with method "stock"
+        self.measured_executions = 0
+        self.first_ns = 0
+        self.setups = 0
+        self.time_ns = 0
+        self.clean_ns = 0
+        self.clean_cpu_ns = 0
+        self.collections = 0
+        self.collecting_ns = 0
+        self.collector_on = False
+        self.overheads: list[float] = []
+        self.counters: dict[str, float] = {}
+        self.counters_note = ""
+        self.clock = CLOCKS[settings.clock]
+        self._frame: Frame | None = None
+        self._executions = 0  # in frames that are gone
+        self._spent_ns = 0
+        started = process_time_ns()
+        self.empty = does_nothing(subject.body)
+        subject.function((1,))
+        self.compile_ns = process_time_ns() - started
+
+    @property
+    def executions(self) -> int:
+        """How often the statement was begun so far."""
+        return self._executions + (self._frame.executions if self._frame else 0)
+
+    @property
+    def spent_ns(self) -> int:
+        """Time in the user's code and its loops so far."""
+        return self._spent_ns + (self._frame.spent_ns if self._frame else 0)
+
+    def plan(self) -> Plan:
+        """What to run, one request after the other; ends by itself."""
+        if self.subject.each is not None:
+            yield from self._each()
+        elif self.settings.number or self.settings.repeat:
+            yield from self._stock()
+        else:
+            yield from self._adaptive()
+        if self.settings.counters:
+            yield from self._count_events()
+
+    def _adaptive(self) -> Plan:
+        frame = self._open((1,))
+        first = yield from self._first(frame)
+        if self.method == "once":
+            return
+        setup_ns = frame.spent_ns - first
+        if first >= _UNIT_NS:
+            self.collect()
+        per_ns = yield from self._estimate(frame, first)
+        if per_ns >= _UNIT_NS:
+            self.collect()  # too dear to be thrown away
+        else:
+            self.units.clear()
+            frame.clear()
+        if per_ns < _LONG_NS:
+            most = min(_MOST_COPIES, max(4, int(_SAMPLE_NS / per_ns)))
+            self.method = "slope"
+            self.copies = (max(1, most // _COPIES_RATIO), most)
+        yield from self._fill_budget(per_ns, setup_ns)
+
+    def _first(self, frame: Frame) -> Generator[Any, None, int]:
+        """Run the statement for the first time, cold; it may fill the budget by itself."""
+        self.first_ns = yield from frame.block(1)
+        if self.first_ns >= self.settings.budget_ns:
+            self.method = "once"
+            self.collect()
+        return self.first_ns
+
+    def _estimate(self, frame: Frame, first_ns: int) -> Generator[Any, None, float]:
+        """Run more and more iterations until one sample tells the order of magnitude."""
+        per_ns = float(max(first_ns, 1))
+        while True:
+            iterations = max(1, int(_SAMPLE_NS / 5 / per_ns))
+            time_ns = yield from frame.block(iterations)
+            per_ns = max(time_ns / iterations, 0.1)
+            if time_ns >= _SAMPLE_NS / 10:
+                return per_ns
+
+    def _fill_budget(self, per_ns: float, setup_ns: float) -> Plan:
+        """Take units of a few milliseconds, in fresh frames, until the budget is spent."""
+        copies = self.copies if self.method == "slope" else (1,)
+        pass_ns = per_ns * copies[-1]  # of the long loop
+        warm_passes = round(min(_WARM_PASSES, _SAMPLE_NS / pass_ns))
+        while True:
+            frame = self._frame
+            assert frame is not None
+            iterations = max(1, round(_SAMPLE_NS / pass_ns))
+            blocks = max(1, round(_UNIT_NS / (pass_ns * iterations)))
+            is_cheap = setup_ns * 5 < pass_ns * iterations * blocks
+            if is_cheap or tuple(frame.copies) != copies:
+                frame = self._open(copies)
+                if warm_passes:
+                    yield from frame.block(warm_passes)
+                    frame.clear()
+            for _ in range(blocks):
+                yield from frame.block(iterations)
+                pass_ns = max(1.0, (frame.loops[-1].last_ns or 0) / iterations)
+                if self._is_enough():
+                    break
+            self.collect()
+            if self._is_enough():
+                return
+            yield None
+
+    def _is_enough(self) -> bool:
+        enough = self.executions >= _FEWEST_EXECUTIONS
+        return enough and self.spent_ns >= self.settings.budget_ns
+
+    def _stock(self) -> Plan:
+        self.method = "stock"
+        self.loops = self.settings.number or (yield from self._stock_loops())
+        for _ in range(self.settings.repeat or _STOCK_REPEAT):
+            yield from self._open((1,)).block(self.loops)
+            self.collect()
+            yield None
+
+    def _stock_loops(self) -> Generator[Any, None, int]:
+        """Find the power of ten that takes 0.2 s, as the built-in does."""
+        for exponent in range(10):
+            loops = 10**exponent
+            time_ns = yield from self._open((1,)).block(loops)
+            if time_ns >= _STOCK_RUN_NS:
+                break
+        return loops
+
+    def exactly(self, number: int) -> Plan:
+        """Execute the statement `number` times in one frame, in samples short enough."""
+        frame = self._open((1,))
+        iterations = 1
+        while (left := number - self.executions) > 0:
+            if left < 2 * iterations:
+                iterations = left  # a short rest would be a sample that tells nothing
+            time_ns = yield from frame.block(iterations)
+            if time_ns < _SAMPLE_NS / 2:
+                iterations *= 2
+                self.units.clear()  # too short to tell; the total keeps them
+            self.collect()
+
+    def between_calls(
+        self, timer: Callable[[], float], number: int, taken: list[float]
+    ) -> Plan:
+        """Execute `number` times in one go between two calls of `timer`."""
+        loop = _core.Loop()
+        generator = self.subject.generator((1,), [loop])
+        yield generator  # the setup; the loop ends at once, for it is not armed
+        loop.arm(number)
+        start = timer()
+        yield generator
+        taken.append(timer() - start)
+
+    def _each(self) -> Plan:
+        self.method = "each"
+        marks = _core.Loop(self.clock, False), _core.Loop(self.clock, False)
+        generator = self.subject.each_generator(*marks)
+        frame = self._enter(MarkedFrame(generator, marks, (1, 1)))
+        yield from self._first(frame)
+        if self.method == "once":
+            return
+        while not self._is_enough() and self.executions < _MOST_MARKED:
+            unit_end_ns = self.spent_ns + _UNIT_NS
+            while self.spent_ns < unit_end_ns and not self._is_enough():
+                yield from frame.block(0)
+            self.collect()
+            yield None
+
+    def _count_events(self) -> Plan:
+        """Count hardware events in a pass of its own, which cannot disturb the timing."""
+        with _core.Counters() as counters:
+            self.counters_note = counters.unavailable
+            if not counters.names:
+                return
+            if self.method in ("once", "each"):
+                self.counters_note = "events are counted only for a statement that is repeated"
+                return
+            counts = []
+            for copies in dict.fromkeys(self.copies):
+                counts.append((yield from self._events_per_iteration(counters, copies)))
+        if len(counts) == 1:
+            self.counters = counts[0]
+            return
+        few, many = counts
+        difference = self.copies[1] - self.copies[0]
+        self.counters = {name: (many[name] - few[name]) / difference for name in many}
+
+    def _events_per_iteration(
+        self, counters: _core.Counters, copies: int
+    ) -> Generator[Any, None, dict[str, float]]:
+        """Count n and 2n iterations: the difference holds nothing but n iterations."""
+        frame = self._open((copies,))
+        time_ns = yield from frame.block(1)
+        iterations = max(1, round(_SAMPLE_NS / max(time_ns, 1)))
+        counted = []
+        for block in (iterations, 2 * iterations):
+            counters.start()
+            yield from frame.block(block)
+            counted.append(counters.stop())
+        frame.clear()
+        once, twice = counted
+        return {name: (twice[name] - once[name]) / iterations for name in once}
+
+    # Frames and what they give.
+
+    def _open(self, copies: tuple[int, ...]) -> Frame:
+        """Enter fresh loops; their setup runs with the first block."""
+        loops = [_core.Loop(self.clock) for _ in copies]
+        return self._enter(Frame(self.subject.generator(copies, loops), loops, copies))
+
+    def _enter(self, frame: Frame) -> Frame:
+        self._executions = self.executions
+        self._spent_ns = self.spent_ns
+        self._frame = frame
+        self.setups += 1
+        return frame
+
+    def collect(self) -> None:
+        """Make a unit of the samples that the present frame has taken."""
+        frame = self._frame
+        if frame is None:
+            return
+        clean: list[float] = []
+        for value, executions, is_clean in self._values(frame):
+            if is_clean or self.method == "stock":
+                clean.append(value)
+                self.measured_executions += executions
+            else:
+                self.aside.append(value)
+        if clean:
+            self.units.append(clean)
+        for loop in frame.loops:
+            self.collections += loop.collections
+            self.collecting_ns += loop.collecting_ns
+        self.collector_on |= gc.isenabled()
+        frame.clear()
+
+    def _values(self, frame: Frame) -> Iterator[tuple[float, int, bool]]:
+        """Give for each block: ns per execution, executions, whether it was undisturbed."""
+        first, last = frame.loops[0].samples(), frame.loops[-1].samples()
+        if isinstance(frame, MarkedFrame):
+            overhead = median(sample[0] for sample in last) if last else 0.0
+            self.overheads.append(overhead)
+            for time_ns, cpu_ns, _, switches in first:
+                self._add_time(time_ns, cpu_ns, switches == 0)
+                yield time_ns - overhead, 1, switches == 0
+        elif len(frame.loops) == 1:
+            for time_ns, cpu_ns, iterations, switches in first:
+                self._add_time(time_ns, cpu_ns, switches == 0)
+                yield time_ns / iterations, iterations, switches == 0
+        else:
+            few, many = frame.copies
+            for short, long in zip(first, last, strict=False):
+                iterations = short[2]
+                is_clean = short[3] == long[3] == 0
+                value = (long[0] - short[0]) / (iterations * (many - few))
+                self._add_time(short[0] + long[0], short[1] + long[1], is_clean)
+                self.overheads.append(short[0] / iterations - few * value)
+                yield value, iterations * (few + many), is_clean
+
+    def _add_time(self, time_ns: int, cpu_ns: int, is_clean: bool) -> None:
+        self.time_ns += time_ns
+        if is_clean:
+            self.clean_ns += time_ns
+            self.clean_cpu_ns += cpu_ns
+
+    def on_collection(self, phase: str, info: dict[str, Any]) -> None:
+        """For gc.callbacks: tell the loops of the present frame."""
+        if self._frame is not None:
+            for loop in self._frame.loops:
+                loop.on_collection(phase, info)
+
+
+def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
+    """Carry out the plans of all measurements in turns, or another plan for them.
+
+    Garbage collection is off meanwhile, as with the built-in, unless a setup turns it on.
+
+    Raises
+    ------
+    BaseException
+        Whatever the user's code raises; the measurements keep what they have.
+    """
+    plan = _in_turns(measurements) if plan is None else plan
+    with _collector_off(measurements):
+        try:
+            if any(measurement.subject.is_async for measurement in measurements):
+                awaiting.run(_resume_async(plan))
+            else:
+                _resume(plan)
+        except BaseException:
+            for measurement in measurements:
+                measurement.collect()
+            raise
+
+
+def _in_turns(measurements: Sequence[Measurement]) -> Plan:
+    """Take one unit of each measurement in a new random order each round.
+
+    In a fixed order, what one statement leaves behind in the caches would always fall on
+    the same other one.
+    """
+    order = random.Random()
+    active = [measurement.plan() for measurement in measurements]
+    while active:
+        order.shuffle(active)
+        for plan in list(active):
+            for request in plan:
+                if request is None:
+                    break
+                yield request
+            else:
+                active.remove(plan)
+
+
+def _resume(plan: Plan) -> None:
+    for generator in plan:
+        try:
+            next(generator)
+        except RuntimeError as error:
+            _raise_users_own(error)
+
+
+async def _resume_async(plan: Plan) -> None:
+    for generator in plan:
+        try:
+            if isinstance(generator, AsyncGenerator):
+                await anext(generator)
+            else:
+                next(generator)
+        except RuntimeError as error:
+            _raise_users_own(error)
+
+
+def _raise_users_own(error: RuntimeError) -> NoReturn:
+    """Undo what generators do to a StopIteration of the code inside."""
+    cause = error.__cause__
+    if isinstance(cause, StopIteration | StopAsyncIteration):
+        raise cause.with_traceback(cause.__traceback__) from None
+    raise error
+
+
+@contextmanager
+def _collector_off(measurements: Sequence[Measurement]) -> Iterator[None]:
+    was_on = gc.isenabled()
+    callbacks = [measurement.on_collection for measurement in measurements]
+    gc.disable()
+    gc.callbacks.extend(callbacks)
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            gc.callbacks.remove(callback)
+        if was_on:
+            gc.enable()
