@@ -312,19 +312,23 @@ mark_suspended(nbp_engine *self, PyObject *objects)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(objects); i++) {
         PyObject *object = PyList_GET_ITEM(objects, i);
-        const char *name = PyGen_CheckExact(object)        ? "gi_code"
-                           : PyCoro_CheckExact(object)     ? "cr_code"
-                           : PyAsyncGen_CheckExact(object) ? "ag_code"
+        const char *name = PyGen_CheckExact(object)        ? "gi_frame"
+                           : PyCoro_CheckExact(object)     ? "cr_frame"
+                           : PyAsyncGen_CheckExact(object) ? "ag_frame"
                                                            : NULL;
         if (name == NULL) {
             continue;
         }
-        PyObject *code = PyObject_GetAttrString(object, name);
-        if (code == NULL) {
+        PyObject *frame = PyObject_GetAttrString(object, name); /* None: finished */
+        if (frame == NULL) {
             return -1;
         }
-        mark_running(self, code);
-        Py_DECREF(code);
+        if (PyFrame_Check(frame)) {
+            PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)frame); /* owned */
+            mark_running(self, (PyObject *)code);
+            Py_DECREF(code);
+        }
+        Py_DECREF(frame);
     }
     return 0;
 }
