@@ -244,9 +244,29 @@ def time_workload(workload: Workload, rounds: int) -> dict[str, int]:
     return times
 
 
+def cell(times: dict[str, int], tool: str, lines: int) -> str:
+    """What `tool` adds to a line, in ns, and the slowdown."""
+    if tool not in times:
+        return f"{'-':>16}"
+    added = (times[tool] - times["bare"]) / lines
+    return f"{added:8.1f} x{times[tool] / times['bare']:<6.2f}"
+
+
+def less(times: dict[str, int]) -> str:
+    """How many times less is added by us than by line_profiler."""
+    ours = times["ours"] - times["bare"]
+    if "line_profiler" not in times or ours <= 0:
+        return ""
+    return f"{(times['line_profiler'] - times['bare']) / ours:5.1f}x"
+
+
 def show_overhead(workloads: list[Workload], rounds: int) -> None:
-    print(f"{'workload':20} {'lines':>8} {'bare ms':>8}   {'ours':>14}   {'line_profiler':>16}   less")
-    threading.excepthook = lambda _: None  # line_profiler 5.1 raises in threads on 3.12+
+    print(
+        f"{'workload':20} {'lines':>8} {'bare ms':>8} {'ours':>16} {'line_profiler':>16}  less"
+    )
+    threading.excepthook = lambda _: (
+        None
+    )  # line_profiler 5.1 raises in threads on 3.12+
     for workload in workloads:
         try:
             lines = hits_of(workload)
@@ -254,15 +274,10 @@ def show_overhead(workloads: list[Workload], rounds: int) -> None:
             print(f"{workload.name:20} skipped: {error}")
             continue
         times = time_workload(workload, rounds)
-        bare = times["bare"]
-        cells = []
-        for tool in ("ours", "line_profiler"):
-            if tool in times:
-                cells.append(f"{(times[tool] - bare) / lines:7.1f} x{times[tool] / bare:<6.2f}")
-        ratio = ""
-        if "line_profiler" in times and times["ours"] > bare:
-            ratio = f"{(times['line_profiler'] - bare) / (times['ours'] - bare):5.1f}x"
-        print(f"{workload.name:20} {lines:8} {bare / 1e6:8.2f}   " + "   ".join(cells) + f"   {ratio}")
+        cells = " ".join(cell(times, tool, lines) for tool in ("ours", "line_profiler"))
+        print(
+            f"{workload.name:20} {lines:8} {times['bare'] / 1e6:8.2f} {cells} {less(times)}"
+        )
 
 
 # ---- shares ----
@@ -328,7 +343,8 @@ def true_times(lines: list[str], rounds: int) -> list[float]:
             taken = cpu_ns(run)
             best[name] = min(taken, best.get(name, taken))
     times = [
-        (best[f"twice {k}"] - best[f"without {k}"]) / 2 / LOOPS for k in range(len(lines))
+        (best[f"twice {k}"] - best[f"without {k}"]) / 2 / LOOPS
+        for k in range(len(lines))
     ]
     return [max(0.0, best["whole"] / LOOPS - sum(times)), *times]
 
@@ -339,7 +355,9 @@ def shares(times: list[float]) -> list[float]:
 
 
 def points(found: list[float], truth: list[float]) -> float:
-    return sum(abs(a - b) for a, b in zip(shares(found), shares(truth), strict=True)) / 2
+    return (
+        sum(abs(a - b) for a, b in zip(shares(found), shares(truth), strict=True)) / 2
+    )
 
 
 def our_times(lines: list[str], rounds: int) -> tuple[list[float], list[float]]:
@@ -403,7 +421,9 @@ def main() -> None:
     parser.add_argument("--only", help="part of the name of the workloads to run")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}; ns added per line and slowdown")
-    show_overhead([w for w in WORKLOADS if (options.only or "") in w.name], options.rounds)
+    show_overhead(
+        [w for w in WORKLOADS if (options.only or "") in w.name], options.rounds
+    )
     if options.only is None:
         show_shares(options.rounds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._core import LineEngine
 
@@ -15,10 +15,6 @@ _ROUNDS = 500
 _REPEATS = 7
 
 
-def _run_same(rounds: int) -> None:
-    for _ in range(rounds): pass  # noqa: E701  (a loop in one line passes its probe each time)
-
-
 def _run_frame() -> None:
     pass
 
@@ -28,11 +24,11 @@ def _call(function: Callable[[], None], rounds: int) -> None:
         function()
 
 
-def _compile_lines() -> Callable[[int], None]:
-    body = "\n".join(["        x = n"] * _LINES)
+def _compile(body: str) -> Callable[[int], None]:
+    """A loop of n rounds over `body`, by source, as its lines are what matters."""
     scope: dict[str, Any] = {}
-    exec(f"def lines(n):\n    for _ in range(n):\n{body}\n", scope)
-    return scope["lines"]  # type: ignore[no-any-return]
+    exec(f"def loop(n):\n    for _ in range(n):{body}\n", scope)
+    return cast("Callable[[int], None]", scope["loop"])
 
 
 def _shortest_ns(call: Callable[..., None], *args: object) -> int:
@@ -46,7 +42,9 @@ def _shortest_ns(call: Callable[..., None], *args: object) -> int:
     return shortest
 
 
-def _cost_ns(function: Callable[..., None], events: int, call: Callable[..., None], *args: object) -> float:
+def _cost_ns(
+    function: Callable[..., None], events: int, call: Callable[..., None], *args: object
+) -> float:
     """Time that probes in `function` add to ``call(*args)``, per event."""
     engine = LineEngine()
     engine.add(function)
@@ -62,7 +60,7 @@ def _cost_ns(function: Callable[..., None], events: int, call: Callable[..., Non
 
 
 def event_costs() -> tuple[float, float, float]:
-    """Measure what to set as ``LineEngine.costs``; takes about 5 ms.
+    """Measure what to set as ``LineEngine.costs``; takes about 12 ms.
 
     Returns
     -------
@@ -71,9 +69,10 @@ def event_costs() -> tuple[float, float, float]:
         that finds its line running. Shortest of 7, so that a busy machine makes them
         too small rather than too large.
     """
-    lines = _compile_lines()
+    lines = _compile("\n        x = n" * _LINES)
+    one_line = _compile(" pass")
     return (
         _cost_ns(lines, _LINES * _ROUNDS, lines, _ROUNDS),
         _cost_ns(_run_frame, 2 * 5000, _call, _run_frame, 5000),
-        _cost_ns(_run_same, 10000, _run_same, 10000),
+        _cost_ns(one_line, 10000, one_line, 10000),
     )

@@ -26,7 +26,7 @@ _COMPOUND = (
 
 
 def statement_lines(tree: ast.AST) -> dict[int, int]:
-    """First line of the statement of every line that continues one.
+    r"""First line of the statement of every line that continues one.
 
     A call, a display or a condition over several lines is executed once; the interpreter
     goes to and fro between its lines.
@@ -45,7 +45,7 @@ def statement_lines(tree: ast.AST) -> dict[int, int]:
 
     Examples
     --------
-    >>> statement_lines(ast.parse("f(\\n    1,\\n)\\nif (a\\n    and b):\\n    c"))
+    >>> statement_lines(ast.parse("f(\n    1,\n)\nif (a\n    and b):\n    c"))
     {2: 1, 3: 1, 5: 4}
     """
     first: dict[int, int] = {}
@@ -68,7 +68,10 @@ def _spans(tree: ast.AST) -> Iterator[tuple[int, int]]:
             yield node.lineno, _last_line(node.lineno, [node.type] if node.type else [])
         elif isinstance(node, ast.match_case):
             guard = [node.guard] if node.guard else []
-            yield node.pattern.lineno, _last_line(node.pattern.lineno, [node.pattern, *guard])
+            yield (
+                node.pattern.lineno,
+                _last_line(node.pattern.lineno, [node.pattern, *guard]),
+            )
 
 
 def _head(node: ast.AST) -> Iterator[ast.AST]:
@@ -81,5 +84,9 @@ def _head(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _last_line(start: int, nodes: Iterable[ast.AST]) -> int:
-    lines = [getattr(part, "end_lineno", None) or 0 for node in nodes for part in ast.walk(node)]
+    lines = [
+        getattr(part, "end_lineno", None) or 0
+        for node in nodes
+        for part in ast.walk(node)
+    ]
     return max(lines, default=start) or start

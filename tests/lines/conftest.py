@@ -28,7 +28,9 @@ def measuring(*what: Any) -> Iterator[LineEngine]:
         assert function.__code__ is code
 
 
-def hits(engine: LineEngine, function: Any, thread: int | None = None) -> dict[int, int]:
+def hits(
+    engine: LineEngine, function: Any, thread: int | None = None
+) -> dict[int, int]:
     """Hits by line, counted from the line of ``def``; lines never reached are left out."""
     wanted = function if isinstance(function, CodeType) else function.__code__
     for code, _, rows in engine.lines(thread):

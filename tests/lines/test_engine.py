@@ -21,7 +21,9 @@ from .conftest import hits, how, measuring
 MS = 1_000_000
 
 
-def rows(engine: LineEngine, function: Any, thread: int | None = None) -> dict[int, tuple[int, ...]]:
+def rows(
+    engine: LineEngine, function: Any, thread: int | None = None
+) -> dict[int, tuple[int, ...]]:
     """Rows (hits, total, self, suspended, ...) by line from the line of ``def``."""
     for code, _, table in engine.lines(thread):
         if code is function.__code__:
@@ -196,7 +198,7 @@ def test_frames_that_run_already_go_on_by_events() -> None:
 
 def test_suspended_generators_go_on_by_events() -> None:
     def numbers() -> Any:
-        for i in range(4):
+        for i in range(4):  # noqa: UP028
             yield i
 
     g = numbers()
@@ -227,7 +229,7 @@ def test_another_thread_that_runs_already() -> None:
 
 def test_a_generator_that_outlives_the_profile_counts_no_more() -> None:
     def numbers() -> Any:
-        for i in range(10):
+        for i in range(10):  # noqa: UP028
             yield i
 
     with measuring(numbers) as engine:

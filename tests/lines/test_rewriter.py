@@ -61,7 +61,9 @@ def without_probes(code: CodeType) -> list[tuple[Any, ...]]:
     return kept
 
 
-@pytest.mark.parametrize("name", ["argparse.py", "typing.py", "asyncio/tasks.py", "contextlib.py"])
+@pytest.mark.parametrize(
+    "name", ["argparse.py", "typing.py", "asyncio/tasks.py", "contextlib.py"]
+)
 def test_every_instruction_keeps_its_place_in_the_source(name: str) -> None:
     # GIVEN a module and its instrumented code
     path = LIBRARY / name
@@ -86,7 +88,9 @@ def test_the_opcode_tables_are_those_of_the_interpreter() -> None:
     assert len(rows) > 100
     for number, name, units, traits in rows:
         assert opcode.opmap[name] == int(number), name
-        expected = caches.get(name, 0) if isinstance(caches, dict) else caches[int(number)]
+        expected = (
+            caches.get(name, 0) if isinstance(caches, dict) else caches[int(number)]
+        )
         assert expected == int(units), name
         jumps = "FORTH" in traits or "BACK" in traits
         assert jumps == (int(number) in opcode.hasjrel), name
@@ -97,7 +101,10 @@ def test_a_body_of_3000_lines() -> None:
     # GIVEN a loop so long that all its jumps and constants need prefixes
     body = "\n".join(f"        x += {1000 + k}" for k in range(3000))
     scope: dict[str, Any] = {}
-    exec(f"def long(n):\n    x = 0\n    for _ in range(n):\n{body}\n    return x\n", scope)
+    exec(
+        f"def long(n):\n    x = 0\n    for _ in range(n):\n{body}\n    return x\n",
+        scope,
+    )
     function = scope["long"]
     expected = function(3)
     # WHEN it runs with probes
@@ -154,7 +161,10 @@ def test_code_nested_in_code_that_cannot_be_rewritten_has_probes() -> None:
     function: Any = sealed(outer)
     with measuring(function) as engine:
         assert function() == 1
-    found = {code.co_name: (how, sum(row[1] for row in rows)) for code, how, rows in engine.lines()}
+    found = {
+        code.co_name: (how, sum(row[1] for row in rows))
+        for code, how, rows in engine.lines()
+    }
     assert found["inner"] == ("probes", 2)
     assert found["outer"][0] in ("monitoring", "trace")
     assert found["outer"][1] == 4
@@ -162,8 +172,7 @@ def test_code_nested_in_code_that_cannot_be_rewritten_has_probes() -> None:
 
 def test_tracebacks_keep_lines_and_columns() -> None:
     def fails(values: list[int]) -> int:
-        return values[0] + values[
-            5]
+        return values[0] + values[5]
 
     def positions() -> list[Any]:
         try:
