@@ -67,6 +67,7 @@ class Counters:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
 @final
 class LineEngine:
     def __new__(cls) -> Self: ...

@@ -29,8 +29,7 @@ typedef struct {
 } nbp_opcode;
 
 typedef struct {
-    int minor;                /* of CPython 3.x */
-    const nbp_opcode *opcode; /* 256 of them */
+    int minor; /* of CPython 3.x */
     uint8_t load_const;
     uint8_t unary_invert;
     uint8_t pop_top;
@@ -41,6 +40,7 @@ typedef struct {
     bool send_before_yield;
     /* FOR_ITER skips the POP_TOP behind END_FOR as well. */
     bool pop_after_end_for;
+    nbp_opcode opcode[256];
 } nbp_opcodes;
 
 /* The table of CPython 3.`minor`, or NULL for a version that nobody has tested. */

@@ -166,15 +166,22 @@ nbp_rewrite_new(nbp_rewrite **out, const nbp_opcodes *opcodes, const nbp_code *c
     }
     self->opcodes = opcodes;
     self->in = *code;
-    nbp_status (*const steps[])(nbp_rewrite *) = {
-        read_instructions, read_jumps, read_locations, read_handlers, check_identity,
-    };
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        nbp_status status = steps[i](self);
-        if (status != NBP_OK) {
-            nbp_rewrite_destroy(&self);
-            return status;
-        }
+    nbp_status status = read_instructions(self);
+    if (status == NBP_OK) {
+        status = read_jumps(self);
+    }
+    if (status == NBP_OK) {
+        status = read_locations(self);
+    }
+    if (status == NBP_OK) {
+        status = read_handlers(self);
+    }
+    if (status == NBP_OK) {
+        status = check_identity(self);
+    }
+    if (status != NBP_OK) {
+        nbp_rewrite_destroy(&self);
+        return status;
     }
     *out = self;
     return NBP_OK;
