@@ -270,11 +270,11 @@ swap_out(nbp_engine *self)
     }
     Py_XDECREF(objects);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->swapped); i++) {
-        PyObject *function =
-            PyWeakref_GetObject(PyList_GET_ITEM(self->swapped, i)); /* borrowed */
-        Py_INCREF(function);
-        swap_out_one(self, function);
-        Py_DECREF(function);
+        PyObject *function = nbp_weakref_target(PyList_GET_ITEM(self->swapped, i));
+        if (function != NULL) {
+            swap_out_one(self, function);
+            Py_DECREF(function);
+        }
     }
 }
 
@@ -289,9 +289,12 @@ mark_running(nbp_engine *self, PyObject *code)
     }
 }
 
+/* No Python code may run meanwhile, or a thread could end: that of finalizers comes
+ * with the collections that making frame objects sets off on 3.11. */
 static void
 mark_running_frames(nbp_engine *self)
 {
+    int collecting = PyGC_Disable();
     PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
     for (; thread != NULL; thread = PyThreadState_Next(thread)) {
         PyFrameObject *frame = PyThreadState_GetFrame(thread); /* owned */
@@ -303,6 +306,9 @@ mark_running_frames(nbp_engine *self)
             Py_DECREF(frame);
             frame = back;
         }
+    }
+    if (collecting) {
+        PyGC_Enable();
     }
 }
 
@@ -376,6 +382,20 @@ stop(nbp_engine *self)
     PyErr_Restore(type, value, traceback);
 }
 
+/* Claims the engine for one change: what follows calls Python functions, in which
+ * another thread may come in. */
+static int
+claim(nbp_engine *self)
+{
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "another thread is changing this LineEngine");
+        return -1;
+    }
+    self->busy = true;
+    return 0;
+}
+
 /* Puts probes into what was added and is not swapped yet. */
 static int
 install(nbp_engine *self)
@@ -403,16 +423,15 @@ PyDoc_STRVAR(
     "Every function in the process that has one of the added code objects gets\n"
     "the instrumented one. If that fails, everything is put back.\n");
 
-static PyObject *
-engine_start(PyObject *op, PyObject *Py_UNUSED(ignored))
+static int
+start(nbp_engine *self)
 {
-    nbp_engine *self = (nbp_engine *)op;
     if (self->swapped != NULL) {
-        Py_RETURN_NONE;
+        return 0;
     }
     self->swapped = PyList_New(0);
     if (self->swapped == NULL) {
-        return NULL;
+        return -1;
     }
     for (Py_ssize_t i = 0; i < self->n_functions; i++) {
         nbp_function *function = &self->functions[i];
@@ -422,9 +441,21 @@ engine_start(PyObject *op, PyObject *Py_UNUSED(ignored))
     self->lines->on = true;
     if (install(self) < 0) {
         stop(self);
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+engine_start(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    nbp_engine *self = (nbp_engine *)op;
+    if (claim(self) < 0) {
         return NULL;
     }
-    Py_RETURN_NONE;
+    int status = start(self);
+    self->busy = false;
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(stop_doc,
@@ -437,7 +468,12 @@ PyDoc_STRVAR(stop_doc,
 static PyObject *
 engine_stop(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    stop((nbp_engine *)op);
+    nbp_engine *self = (nbp_engine *)op;
+    if (claim(self) < 0) {
+        return NULL;
+    }
+    stop(self);
+    self->busy = false;
     Py_RETURN_NONE;
 }
 
@@ -481,7 +517,8 @@ engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
         return NULL;
     }
     nbp_statements statements;
-    if (read_statements(n_args > 1 ? args[1] : NULL, &statements) < 0) {
+    if (read_statements(n_args > 1 ? args[1] : NULL, &statements) < 0 ||
+        claim(self) < 0) {
         return NULL;
     }
     Py_ssize_t before = self->n_functions;
@@ -492,6 +529,7 @@ engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
     if (status == 0 && self->swapped != NULL && self->n_functions > before) {
         status = install(self);
     }
+    self->busy = false;
     return status < 0 ? NULL : PyLong_FromSsize_t(self->n_functions - before);
 }
 

@@ -32,6 +32,7 @@ typedef struct nbp_engine {
     Py_ssize_t n_functions;
     nbp_pointermap by_original;     /* code -> index; the functions own the codes */
     nbp_pointermap by_instrumented; /* the same, where it is another object */
+    bool busy;         /* being started, stopped or added to, maybe by another thread */
     PyObject *swapped; /* owned list of weak references to functions, NULL if stopped */
     PyObject *events;  /* owned: what nbp_fallback_start left, or NULL */
     struct nbp_engine *next_running; /* borrowed */

@@ -435,6 +435,20 @@ trace(PyObject *capsule, PyFrameObject *frame, int what, PyObject *value)
     return 0;
 }
 
+/* The first thread that is traced by `function` with `argument`. Asked again from the
+ * start for each thread, as audit hooks may run while one is changed, and threads end.
+ */
+static PyThreadState *
+find_thread(Py_tracefunc function, PyObject *argument)
+{
+    PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    while (thread != NULL &&
+           (thread->c_tracefunc != function || thread->c_traceobj != argument)) {
+        thread = PyThreadState_Next(thread);
+    }
+    return thread;
+}
+
 /* Threads that another tool traces are left to it. */
 int
 nbp_fallback_start(nbp_engine *self)
@@ -448,16 +462,13 @@ nbp_fallback_start(nbp_engine *self)
             return -1;
         }
     }
-    bool traced = false;
-    PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        if (thread->c_tracefunc == NULL &&
-            _PyEval_SetTrace(thread, trace, self->events) < 0) {
+    PyThreadState *thread;
+    while ((thread = find_thread(NULL, NULL)) != NULL) {
+        if (_PyEval_SetTrace(thread, trace, self->events) < 0) {
             return -1;
         }
-        traced |= thread->c_tracefunc == trace && thread->c_traceobj == self->events;
     }
-    if (!traced) {
+    if (find_thread(trace, self->events) == NULL) {
         drop_events(self);
     }
     return 0;
@@ -470,11 +481,11 @@ nbp_fallback_stop(nbp_engine *self)
         return;
     }
     receiver_of(self->events)->engine = NULL;
-    PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        if (thread->c_tracefunc == trace && thread->c_traceobj == self->events &&
-            _PyEval_SetTrace(thread, NULL, NULL) < 0) {
-            PyErr_Clear();
+    PyThreadState *thread;
+    while ((thread = find_thread(trace, self->events)) != NULL) {
+        if (_PyEval_SetTrace(thread, NULL, NULL) < 0) {
+            PyErr_Clear(); /* an audit hook forbids it: the function does nothing now */
+            break;
         }
     }
     Py_CLEAR(self->events);

@@ -7,6 +7,7 @@ import inspect
 import pickle
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -297,6 +298,41 @@ def test_greenlets() -> None:
     assert hits(engine, pong)[2] == 50
     assert engine.moved > 0
     assert engine.dropped == 0
+
+
+@pytest.mark.parametrize("how", ["running", "in a thread", "in a generator"])
+def test_the_interpreter_ends_while_measuring(how: str) -> None:
+    script = f"""
+import sys, threading, time
+from nbprobe._core import LineEngine
+
+def spin():
+    while True:
+        time.sleep(0.0001)
+
+def numbers():
+    while True:
+        yield 1
+
+engine = LineEngine()
+engine.add(spin)
+engine.add(numbers)
+if {how == "in a thread"}:
+    threading.Thread(target=spin, daemon=True).start()
+    time.sleep(0.01)
+engine.start()
+threading.Thread(target=spin, daemon=True).start()
+left = numbers()
+next(left)
+if {how == "in a generator"}:
+    sys.modules["kept"] = left
+    del engine
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_frames_are_inspected_while_measured() -> None:
