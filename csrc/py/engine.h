@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LineEngine: what engine.c (the type) and fallback.c (code without probes) share. */
+/* LineEngine: what engine.c (the type), swap.c (code with probes, in and out) and
+ * fallback.c (code without) share. */
 #ifndef NBP_ENGINE_H
 #define NBP_ENGINE_H
 
@@ -41,6 +42,18 @@ typedef struct nbp_engine {
 /* The function whose code is `code`, original or instrumented; NULL if there is none.
  */
 nbp_function *nbp_engine_find(nbp_engine *self, PyObject *code);
+
+/* Gives every function in the process that has one of the added codes the instrumented
+ * one, and switches the probes on: 0, or -1 with an exception set and everything put
+ * back. Does nothing when running. */
+int nbp_engine_start(nbp_engine *self);
+
+/* The same for what was added since the start: 0, or -1 with an exception set. */
+int nbp_engine_install(nbp_engine *self);
+
+/* Takes everything back; cannot fail, and an exception that is set stays so. Does
+ * nothing when stopped. */
+void nbp_engine_stop(nbp_engine *self);
 
 /* Has the interpreter report the lines of the functions marked NBP_HOW_EVENTS: 0, or -1
  * with an exception set. A function that cannot be reported loses the mark. */

@@ -312,6 +312,8 @@ def test_what_has_no_code_is_refused() -> None:
         engine.add(test_what_has_no_code_is_refused, [1])  # type: ignore[arg-type]
     with pytest.raises(ValueError):
         engine.add(test_what_has_no_code_is_refused, {-1: 2})
+    with pytest.raises(TypeError):
+        engine.add(test_what_has_no_code_is_refused, {"1": 2})  # type: ignore[dict-item]
     with pytest.raises(ValueError):
         engine.costs = (-1.0, 0.0, 0.0)
     assert engine.lines() == []

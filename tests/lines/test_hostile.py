@@ -347,3 +347,92 @@ def test_frames_are_inspected_while_measured() -> None:
     assert found[0] == expected[0]
     assert found[1] == expected[1]
     assert found[2]["value"] == 3
+
+
+def test_threads_that_change_one_engine_at_once() -> None:
+    # GIVEN an engine that four threads start, stop, add to and read all the time
+    engine = LineEngine()
+    engine.add(count)
+    code = count.__code__
+    end = time.monotonic() + 0.5
+    others: list[BaseException] = []
+
+    def work() -> None:
+        while time.monotonic() < end:
+            for change in (
+                engine.start,
+                lambda: engine.add(recurse),
+                lambda: count(3),
+                engine.lines,
+                engine.reset,
+                engine.stop,
+            ):
+                try:
+                    change()
+                except RuntimeError:
+                    pass  # another thread is at it
+                except BaseException as error:
+                    others.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    engine.stop()
+    # THEN nothing is torn
+    assert others == []
+    assert count.__code__ is code
+
+
+def test_beside_the_other_profilers() -> None:
+    import cProfile
+
+    # GIVEN a tracer and cProfile that run while probes are in
+    lines: list[int] = []
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        if frame.f_code.co_name == "count":
+            if event == "line":
+                lines.append(frame.f_lineno - frame.f_code.co_firstlineno)
+            return trace
+        return None
+
+    profile = cProfile.Profile()
+    with measuring(count) as engine:
+        profile.runcall(count, 3)
+        sys.settrace(trace)
+        try:
+            count(2)
+        finally:
+            sys.settrace(None)
+    # THEN each sees what it would see alone
+    assert hits(engine, count) == {1: 2, 2: 7, 3: 5, 4: 2}
+    assert lines == [1, 2, 3, 2, 3, 2, 4]
+    calls = {
+        entry.code.co_name: entry.callcount
+        for entry in profile.getstats()
+        if hasattr(entry.code, "co_name")
+    }
+    assert calls["count"] == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with 3.12")
+def test_beside_another_monitoring_tool() -> None:
+    monitoring = sys.monitoring
+    tool = monitoring.COVERAGE_ID
+    monitoring.use_tool_id(tool, "test")
+    lines: list[int] = []
+    first = count.__code__.co_firstlineno
+    monitoring.register_callback(
+        tool, monitoring.events.LINE, lambda code, line: lines.append(line - first)
+    )
+    try:
+        with measuring(count) as engine:
+            monitoring.set_local_events(tool, count.__code__, monitoring.events.LINE)
+            count(2)
+            monitoring.set_local_events(tool, count.__code__, 0)
+    finally:
+        monitoring.free_tool_id(tool)
+    assert lines == [1, 2, 3, 2, 3, 2, 4]
+    assert hits(engine, count) == {1: 1, 2: 3, 3: 2, 4: 1}
