@@ -650,7 +650,9 @@ PyDoc_STRVAR(
     "Counts and times the lines of functions by probes in their code.\n"
     "\n"
     "Functions are added, then start() and stop() may be called any number of\n"
-    "times; the counters go on. Several engines may run at once.\n");
+    "times; the counters go on. Several engines may run at once. While one\n"
+    "runs, a measured function's ``__code__`` has probes: it runs, is pickled and\n"
+    "inspected as ever, but must not be changed by ``code.replace``.\n");
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_new, engine_new},           {Py_tp_dealloc, engine_dealloc},

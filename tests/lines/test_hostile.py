@@ -117,14 +117,16 @@ def test_exceptions_through_a_thousand_frames() -> None:
             for _ in range(10):
                 with pytest.raises(LookupError):
                     raise_from(1000)
-            time.sleep(0.05)
+            before = sum(row[2] for row in engine.lines()[0][2])
+            time.sleep(0.3)
             with pytest.raises(LookupError):
                 raise_from(0)
+            after = sum(row[2] for row in engine.lines()[0][2])
     finally:
         sys.setrecursionlimit(limit)
     assert hits(engine, raise_from) == {1: 10 * 1001 + 1, 2: 11, 3: 10000}
     # The sleep between is nobody's time.
-    assert sum(row[2] for row in engine.lines()[0][2]) < 50_000_000
+    assert after - before < 200_000_000
 
 
 def test_generators_left_suspended() -> None:
@@ -169,7 +171,7 @@ def test_a_signal_handler_that_raises_at_random_moments() -> None:
                     raised += 1
             # THEN no frame is left on the stack: all time since is nobody's
             before = engine.lines()
-            time.sleep(0.02)
+            time.sleep(0.3)
             count(1)
             after = engine.lines()
     finally:
@@ -178,7 +180,7 @@ def test_a_signal_handler_that_raises_at_random_moments() -> None:
     own = [
         sum(row[3] for _, _, rows in table for row in rows) for table in (before, after)
     ]
-    assert own[1] - own[0] < 10_000_000
+    assert own[1] - own[0] < 200_000_000
     assert engine.dropped == 0
 
 
