@@ -35,7 +35,9 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="session")
+# Not for the session: playwright keeps an event loop running in this thread meanwhile,
+# and tests elsewhere start loops of their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser to open notebooks in (`lab.browser`)."""
     with lab.browser() as running:

@@ -15,6 +15,8 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _PATIENCE_S = 60
 
+pytestmark = pytest.mark.kernel
+
 
 class Kernel:
     """A kernel with nbprobe loaded."""
