@@ -80,10 +80,10 @@ def test_swapping_while_eight_threads_run() -> None:
     for function in (count, plain_generator, raise_from, work):
         engine.add(function)
     codes = [f.__code__ for f in (count, plain_generator, raise_from)]
-    end = time.monotonic() + 1.5
+    end = time.monotonic() + 30
     swaps = 0
     try:
-        while time.monotonic() < end:
+        while swaps < 25 and time.monotonic() < end:
             engine.start()
             time.sleep(0.005)
             engine.stop()
@@ -94,7 +94,7 @@ def test_swapping_while_eight_threads_run() -> None:
             thread.join()
     # THEN every result is right, and all is as it was
     assert wrong == []
-    assert swaps > 5
+    assert swaps > 1
     assert [f.__code__ for f in (count, plain_generator, raise_from)] == codes
     assert engine.dropped == 0
 
