@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.corpus
+
 SCRIPT = Path(__file__).with_name("run_instrumented.py")
 MODULES = [
     "test_asyncgen",
