@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Inside, a vertex is named by its number in the depth-first order, and 0 is a root above
- * the roots, so that there is one tree. */
+/* Inside, a vertex is named by its number in the depth-first order, and 0 is a root
+ * above the roots, so that there is one tree. */
 enum { ABOVE = 0 };
 
 /* Of one vertex; together, because they are needed together and a miss costs more than
@@ -18,12 +18,12 @@ typedef struct {
 
 /* What the search works with; all owned. */
 typedef struct {
-    uint32_t *number;  /* of each node, 0 while it is not reached */
-    nbp_node *node;    /* of each vertex */
-    vertex *vertices;  /* of each vertex */
-    uint32_t *stack;   /* of vertices */
+    uint32_t *number;    /* of each node, 0 while it is not reached */
+    nbp_node *node;      /* of each vertex */
+    vertex *vertices;    /* of each vertex */
+    uint32_t *stack;     /* of vertices */
     uint32_t *next_edge; /* of each vertex on the stack, where it is in its row */
-    uint32_t count;    /* of vertices, ABOVE included */
+    uint32_t count;      /* of vertices, ABOVE included */
 } search;
 
 struct nbp_dominators {
@@ -149,8 +149,8 @@ find_semidominators(search *self, const nbp_heapgraph *graph, const uint32_t *ab
     }
 }
 
-/* Turns what is right above each vertex into its dominator: the nearest common ancestor,
- * in the tree of dominators so far, of that and the semidominator. */
+/* Turns what is right above each vertex into its dominator: the nearest common
+ * ancestor, in the tree of dominators so far, of that and the semidominator. */
 static void
 find_dominators(const search *self, uint32_t *idom)
 {

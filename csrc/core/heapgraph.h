@@ -35,8 +35,8 @@ nbp_heapgraph *nbp_heapgraph_new(void);
 /* Frees the graph and sets the pointer to NULL; NULL is allowed. */
 void nbp_heapgraph_destroy(nbp_heapgraph **self);
 
-/* The node of `address`, made when there is none. NBP_NO_MEMORY: the graph is as it was;
- * NBP_INVALID: it has 2^32 - 2 nodes, or is finished. */
+/* The node of `address`, made when there is none. NBP_NO_MEMORY: the graph is as it
+ * was, NBP_INVALID: it has 2^32 - 2 nodes, or is finished. */
 nbp_status nbp_heapgraph_add(nbp_heapgraph *self, uintptr_t address, nbp_node *node);
 
 /* Opens the row of the next node that has not had its turn. 1: `node` is that one, 0:
@@ -47,7 +47,8 @@ int nbp_heapgraph_next(nbp_heapgraph *self, nbp_node *node);
 /* Adds an edge from the open row's node to whatever is at `address`. */
 void nbp_heapgraph_point(nbp_heapgraph *self, uintptr_t address);
 
-/* Ends the sweep after next() gave 0, and makes the rows of what points to each node. */
+/* Ends the sweep after next() gave 0, and makes the rows of what points to each node.
+ */
 nbp_status nbp_heapgraph_finish(nbp_heapgraph *self);
 
 size_t nbp_heapgraph_nodes(const nbp_heapgraph *self);

@@ -25,8 +25,9 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_clock, nbp_add_config, nbp_add_counters,
-    nbp_add_fit,   nbp_add_loop,   nbp_add_stats,
+    nbp_add_clock,   nbp_add_config, nbp_add_counters, nbp_add_fit,
+    nbp_add_heap,    nbp_add_loop,   nbp_add_names,    nbp_add_paths,
+    nbp_add_picture, nbp_add_refs,   nbp_add_stats,
 };
 
 static int
@@ -44,6 +45,7 @@ static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     Py_VISIT(nbp_state_of(module)->counters_type);
+    Py_VISIT(nbp_state_of(module)->heap_type);
     Py_VISIT(nbp_state_of(module)->loop_type);
     return 0;
 }
@@ -52,6 +54,7 @@ static int
 core_clear(PyObject *module)
 {
     Py_CLEAR(nbp_state_of(module)->counters_type);
+    Py_CLEAR(nbp_state_of(module)->heap_type);
     Py_CLEAR(nbp_state_of(module)->loop_type);
     return 0;
 }

@@ -9,6 +9,7 @@
 
 typedef struct {
     PyTypeObject *counters_type; /* owned */
+    PyTypeObject *heap_type;     /* owned */
     PyTypeObject *loop_type;     /* owned */
 } nbp_state;
 
@@ -24,7 +25,12 @@ int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
 int nbp_add_fit(PyObject *module);
+int nbp_add_heap(PyObject *module);
 int nbp_add_loop(PyObject *module);
+int nbp_add_names(PyObject *module);
+int nbp_add_paths(PyObject *module);
+int nbp_add_picture(PyObject *module);
+int nbp_add_refs(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that

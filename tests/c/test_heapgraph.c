@@ -11,7 +11,8 @@ address_of(size_t number)
     return 0x10000 + number * 48;
 }
 
-/* Sweeps a graph whose vertex `v` points to `pairs[i][1]` for each `pairs[i][0] == v`. */
+/* Sweeps a graph whose vertex `v` points to `pairs[i][1]` for each `pairs[i][0] == v`.
+ */
 static nbp_heapgraph *
 sweep(const size_t (*pairs)[2], size_t count, size_t start)
 {
