@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from nbprobe import _core
 
 

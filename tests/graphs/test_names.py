@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from nbprobe import _core
 
 T: list[int] = [0]
@@ -87,7 +86,7 @@ def both() -> Both:
 
 def with_dict() -> Plain:
     it = Plain()
-    it.__dict__
+    vars(it)
     return it
 
 
