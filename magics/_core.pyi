@@ -17,6 +17,7 @@ CLOCK_PROCESS_CPU: int
 CLOCK_THREAD_CPU: int
 
 def clock_resolution_ns(clock: int, /) -> int: ...
+
 @final
 class Loop:
     def __new__(cls, clock: int = ..., timed: bool = True) -> Self: ...

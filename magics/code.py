@@ -12,7 +12,7 @@ import inspect
 import itertools
 import linecache
 import opcode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
@@ -67,9 +67,14 @@ class Code:
             For code that would be valid only inside of the measured function, such as
             ``return`` or ``break``.
         """
-        return compile(
-            self.tree, self.filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+        code: CodeType = compile(
+            self.tree,
+            self.filename,
+            "exec",
+            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
         )
+        return code
 
     @property
     def is_async(self) -> bool:
@@ -138,7 +143,7 @@ def loop_function(
     copies: Sequence[int],
     namespace: dict[str, Any],
     parameters: Sequence[str] = (),
-) -> Callable[..., Any]:
+) -> FunctionType:
     """Compile a generator function that runs the setup once, then loops over the body.
 
     Parameters
@@ -155,7 +160,7 @@ def loop_function(
 
     Returns
     -------
-    callable
+    function
         ``inner(*loops, *values)``: takes one iterator for each number of `copies`, then
         the values of `parameters`. An asynchronous generator function when the code awaits.
     """
@@ -164,9 +169,23 @@ def loop_function(
     for name, count in zip(loops, copies, strict=True):
         (loop,) = _template(_ONE_LOOP.format(loop=name), body)
         assert isinstance(loop, ast.For)
-        loop.body = (body.tree.body or loop.body) * count
+        loop.body = _repeated(body.tree.body or loop.body, count)
         blocks.append(loop)
     return _function(setup, (setup, body), blocks, loops, namespace, parameters)
+
+
+def _repeated(statements: list[ast.stmt], count: int) -> list[ast.stmt]:
+    """Put copies one after the other, so that they compile as each would by itself.
+
+    The compiler merges a ``pass`` into its neighbour on the same line, which no statement
+    of a program shares with it: give every other one the next line.
+    """
+    if not all(isinstance(statement, ast.Pass) for statement in statements):
+        return statements * count
+    first = statements[0].lineno
+    lines = [{"lineno": line, "end_lineno": line} for line in (first, first + 1)]
+    place = {"col_offset": 0, "end_col_offset": 0}
+    return [ast.Pass(**lines[index % 2], **place) for index in range(count)]
 
 
 def each_function(
@@ -176,7 +195,7 @@ def each_function(
     *,
     namespace: dict[str, Any],
     parameters: Sequence[str] = (),
-) -> Callable[..., Any]:
+) -> FunctionType:
     """Compile a generator function that times one execution of the body a resumption.
 
     Before it, `each` runs outside of the clock; after it, the clock is started and stopped
@@ -184,7 +203,7 @@ def each_function(
 
     Returns
     -------
-    callable
+    function
         ``inner(loop, blank, *values)``: two `Loop` objects, marked round the body and
         round nothing, then the values of `parameters`.
     """
@@ -212,11 +231,14 @@ def _function(
     loops: Sequence[str],
     namespace: dict[str, Any],
     parameters: Sequence[str],
-) -> Callable[..., Any]:
+) -> FunctionType:
     (function,) = _template(_LOOPS, pieces[-1])
     assert isinstance(function, ast.FunctionDef)
+    function.lineno = 1
     arguments = [ast.arg(name) for name in (*loops, *parameters)]
-    function.args.args = [ast.copy_location(argument, function) for argument in arguments]
+    function.args.args = [
+        ast.copy_location(argument, function) for argument in arguments
+    ]
     (forever,) = function.body
     assert isinstance(forever, ast.While)
     forever.body = block + forever.body
@@ -229,6 +251,8 @@ def _function(
         ast.Module([node], []), pieces[-1].filename, "exec", dont_inherit=True
     )
     (inner,) = (value for value in code.co_consts if isinstance(value, CodeType))
+    # IPython shows the line of an error in a cell only for a module, from line 1 on.
+    inner = inner.replace(co_name="<module>", co_qualname="<module>")
     return FunctionType(inner, namespace)
 
 

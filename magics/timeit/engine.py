@@ -31,7 +31,7 @@ from time import perf_counter_ns, process_time_ns
 from types import FunctionType
 from typing import Any, Final, NoReturn
 
-from .. import _core, awaiting
+from .. import _core
 from ..code import Code, does_nothing, each_function, free_names, loop_function
 
 CLOCKS: Final = {
@@ -44,9 +44,14 @@ CLOCKS: Final = {
 # A sample is long beside the clock (20 ns) and short beside the scheduler's slice (3 ms).
 _SAMPLE_NS: Final = 300_000
 _UNIT_NS: Final = 3_000_000
+# Even a small budget is worth that many units, the draws of which the interval is made.
+_FEWEST_UNITS: Final = 20
 # From here on a loop's overhead (10 ns) is below 0.05 %, and the statement stays single.
 _LONG_NS: Final = 20_000
-_MOST_COPIES: Final = 72
+# The end of a loop is predicted with few copies and mispredicted with many: a step of some
+# 6 ns. Between 32 and 96 copies there is none left, on the processors that were tried.
+_MOST_COPIES: Final = 96
+_COPIES_RATIO: Final = 3
 # The interpreter specialises an instruction after 2 to 16 passes, depending on version.
 _WARM_PASSES: Final = 24
 _FEWEST_EXECUTIONS: Final = 3
@@ -247,6 +252,7 @@ class Measurement:
         self.counters: dict[str, float] = {}
         self.counters_note = ""
         self.clock = CLOCKS[settings.clock]
+        self._unit_ns = min(_UNIT_NS, settings.budget_ns / _FEWEST_UNITS)
         self._frame: Frame | None = None
         self._executions = 0  # in frames that are gone
         self._spent_ns = 0
@@ -293,7 +299,7 @@ class Measurement:
         if per_ns < _LONG_NS:
             most = min(_MOST_COPIES, max(4, int(_SAMPLE_NS / per_ns)))
             self.method = "slope"
-            self.copies = (max(1, most // 9), most)
+            self.copies = (max(1, most // _COPIES_RATIO), most)
         yield from self._fill_budget(per_ns, setup_ns)
 
     def _first(self, frame: Frame) -> Generator[Any, None, int]:
@@ -323,7 +329,7 @@ class Measurement:
             frame = self._frame
             assert frame is not None
             iterations = max(1, round(_SAMPLE_NS / pass_ns))
-            blocks = max(1, round(_UNIT_NS / (pass_ns * iterations)))
+            blocks = max(1, round(self._unit_ns / (pass_ns * iterations)))
             is_cheap = setup_ns * 5 < pass_ns * iterations * blocks
             if is_cheap or tuple(frame.copies) != copies:
                 frame = self._open(copies)
@@ -355,7 +361,7 @@ class Measurement:
     def _stock_loops(self) -> Generator[Any, None, int]:
         """Find the power of ten that takes 0.2 s, as the built-in does."""
         for exponent in range(10):
-            loops = 10**exponent
+            loops: int = 10**exponent
             time_ns = yield from self._open((1,)).block(loops)
             if time_ns >= _STOCK_RUN_NS:
                 break
@@ -395,7 +401,7 @@ class Measurement:
         if self.method == "once":
             return
         while not self._is_enough() and self.executions < _MOST_MARKED:
-            unit_end_ns = self.spent_ns + _UNIT_NS
+            unit_end_ns = self.spent_ns + self._unit_ns
             while self.spent_ns < unit_end_ns and not self._is_enough():
                 yield from frame.block(0)
             self.collect()
@@ -408,15 +414,15 @@ class Measurement:
             if not counters.names:
                 return
             if self.method in ("once", "each"):
-                self.counters_note = "events are counted only for a statement that is repeated"
+                self.counters_note = (
+                    "events are counted only for a statement that is repeated"
+                )
                 return
-            counts = []
-            for copies in dict.fromkeys(self.copies):
-                counts.append((yield from self._events_per_iteration(counters, copies)))
-        if len(counts) == 1:
-            self.counters = counts[0]
-            return
-        few, many = counts
+            few = yield from self._events_per_iteration(counters, self.copies[0])
+            if self.method != "slope":
+                self.counters = few
+                return
+            many = yield from self._events_per_iteration(counters, self.copies[1])
         difference = self.copies[1] - self.copies[0]
         self.counters = {name: (many[name] - few[name]) / difference for name in many}
 
@@ -520,6 +526,10 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
     with _collector_off(measurements):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
+                from .. import (
+                    awaiting,
+                )  # asyncio takes longer to import than all of ours
+
                 awaiting.run(_resume_async(plan))
             else:
                 _resume(plan)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+from .._core import outliers, quantile
 from ..results import Result
 
 __all__ = ["Comparison", "Fit", "Ratio", "Scaling", "TimeitResult"]
@@ -55,8 +56,13 @@ class TimeitResult(Result):
     preempted : int
         Samples dropped because the kernel gave the core to another task during them;
         source: involuntary context switches of the thread (``getrusage``).
+    disturbed : int
+        Samples dropped because all of their unit stuck out: for milliseconds something
+        else kept the caches or the processor busy.
     warmup : int
         Leading samples dropped because they were still changing.
+    first_ns : int
+        The first execution, with everything cold, ns; not part of the samples.
     executions : int
         How often the statement ran in all: calibration, warm-up and dropped samples
         included.
@@ -123,7 +129,9 @@ class TimeitResult(Result):
     ci_ns: tuple[float, float] | None
     samples_ns: tuple[float, ...]
     preempted: int
+    disturbed: int
     warmup: int
+    first_ns: int
     executions: int
     setups: int
     unroll: tuple[int, int]
@@ -217,8 +225,8 @@ class TimeitResult(Result):
 
     @property
     def dropped(self) -> int:
-        """Samples dropped as preempted."""
-        return self.preempted
+        """Samples dropped as preempted or disturbed."""
+        return self.preempted + self.disturbed
 
     @property
     def relative_error(self) -> float | None:
@@ -231,21 +239,19 @@ class TimeitResult(Result):
     @property
     def quartiles_ns(self) -> tuple[float, float, float]:
         """First quartile, median and third quartile of the clean samples."""
-        ordered = sorted(self.samples_ns)
-        return (
-            _quantile(ordered, 0.25),
-            _quantile(ordered, 0.5),
-            _quantile(ordered, 0.75),
-        )
+        try:
+            q1, median, q3 = (quantile(self.samples_ns, q) for q in (0.25, 0.5, 0.75))
+        except ValueError:  # NaN has no place in the order; only a file can hold it
+            return math.nan, math.nan, math.nan
+        return q1, median, q3
 
     @property
     def outliers(self) -> tuple[int, int]:
         """Clean samples beyond Tukey's fences: mild (1.5 to 3 IQR) and severe (beyond 3)."""
-        q1, _, q3 = self.quartiles_ns
-        spread = q3 - q1
-        beyond = [max(q1 - sample, sample - q3) for sample in self.samples_ns]
-        severe = sum(distance > 3 * spread for distance in beyond)
-        return sum(distance > 1.5 * spread for distance in beyond) - severe, severe
+        try:
+            return outliers(self.samples_ns)
+        except ValueError:
+            return 0, 0
 
     def diff(self, other: TimeitResult) -> Comparison:
         """Compare a later measurement with this one.
@@ -381,7 +387,7 @@ class Fit:
     error : float
         Root mean square of the relative residuals.
     residuals : tuple of float
-        One a size: (measured - fitted) / fitted.
+        One a size: (measured - fitted) / measured.
     """
 
     name: str
@@ -456,14 +462,6 @@ def _mean(values: list[float]) -> float:
         return math.fsum(values) / len(values)
     except (OverflowError, ValueError):  # only with figures that no clock gives
         return math.nan
-
-
-def _quantile(ordered: list[float], q: float) -> float:
-    """Interpolate linearly between the neighbours in rank, as numpy does by default."""
-    position = q * (len(ordered) - 1)
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
 def independent_ratio(candidate: TimeitResult, baseline: TimeitResult) -> Ratio:

@@ -113,7 +113,7 @@ def histogram(
     quartiles : tuple of three floats
         First quartile, median and third quartile, seconds.
     interval : tuple of two floats, optional
-        Interval of the estimate, seconds: a band across the bars.
+        Interval of the estimate, seconds: a mark below the bars.
 
     Returns
     -------
@@ -139,7 +139,8 @@ def histogram(
     left, right, base, tall = 8.0, _WIDTH - 8.0, 84.0, 72.0
 
     def place(value: float) -> float:
-        return left + (value - low) / (high - low) * (right - left)
+        share = (value - low) / (high - low)
+        return left + min(max(share, 0.0), 1.0) * (right - left)
 
     counts = _bins(shown, low, high, q3 - q1)
     step = (right - left) / len(counts)
@@ -156,12 +157,12 @@ def histogram(
     ]
     if interval and interval[0] < high and interval[1] > low:
         start, end = place(interval[0]), place(interval[1])
-        middle, band = (start + end) / 2, max(end - start, 2.0)
-        style = f"fill='{ORANGE}' fill-opacity='.75'"
-        shapes.append(_rect(middle - band / 2, 6, band, base - 6, style))
+        middle, span = (start + end) / 2, max(end - start, 3.0)
+        style = f"rx='1.5' fill='{ORANGE}'"
+        shapes.append(_rect(middle - span / 2, base + 2.5, span, 4, style))
     shapes.append(_line(left, base + 0.5, right, base + 0.5, f"stroke='{GREY}'"))
     shapes += _box(place(low), place(q1), place(median), place(q3), place(high))
-    shapes += _time_axis(low, high, place, 118)
+    shapes += _time_axis(low, high, place, 124)
     faster = sum(sample < low for sample in usable)
     slower = sum(sample > high for sample in usable)
     if slower:
@@ -173,7 +174,7 @@ def histogram(
         f" {units.seconds(median)}, quartiles {units.seconds(q1)} and {units.seconds(q3)},"
         f" range {units.seconds(min(usable))} to {units.seconds(max(usable))}"
     )
-    return _picture(shapes, alt, _WIDTH, 124)
+    return _picture(shapes, alt, _WIDTH, 130)
 
 
 def _bins(
@@ -189,18 +190,18 @@ def _bins(
 
 
 def _box(low: float, q1: float, median: float, q3: float, high: float) -> list[str]:
-    y = 95.0
+    y = 101.0
     return [
         _line(low, y, high, y, f"stroke='{GREY}' stroke-opacity='.6'"),
         _rect(q1, y - 4, max(q3 - q1, 1), 8, f"rx='1.5' fill='{GREY}'"),
-        _line(median, y - 7, median, y + 7, f"stroke='{ORANGE}' stroke-width='2.5'"),
+        _line(median, y - 7, median, y + 7, f"stroke='{BLUE}' stroke-width='3'"),
     ]
 
 
 def _time_axis(
     low: float, high: float, place: Callable[[float], float], y: float
 ) -> Iterator[str]:
-    unit, factor = units.scale(high)
+    unit, factor = units.scale(max(abs(low), abs(high)))
     ticks = _ticks(low * factor, high * factor)
     for tick in ticks:
         label = f"{tick:.10g}" + (f" {unit}" if tick == ticks[-1] else "")

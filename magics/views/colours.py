@@ -15,7 +15,6 @@ __all__ = [
     "GREY",
     "MAGENTA",
     "ORANGE",
-    "RED",
     "TEAL",
     "VIOLET",
     "rgba",
@@ -24,7 +23,6 @@ __all__ = [
 BLUE = "#267ad9"
 ORANGE = "#c0601b"
 GREEN = "#288a51"
-RED = "#d44955"
 VIOLET = "#9061d1"
 TEAL = "#228787"
 MAGENTA = "#c34b9b"

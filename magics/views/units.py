@@ -93,9 +93,13 @@ def together(times: Sequence[float], precision: int = 3, between: str = ", ") ->
     scaled = [time * factor for time in times]
     spread = max(scaled) - min(scaled)
     if spread > 0:
-        # One digit of the spread, two of a spread that begins with 1 or 2.
+        # One digit of the spread, two of a spread that begins with 1 or 2; and no fewer
+        # than the figure itself has.
         digits = _decimals(spread / 2.5)
-        words = [f"{time:.{digits}f}" for time in scaled]
+        if largest * factor >= 1:
+            whole = math.floor(math.log10(largest * factor)) + 1
+            digits = max(digits, precision - whole)
+        words = [f"{time:z.{digits}f}" for time in scaled]
     else:
         words = [f"{time:.{precision}g}" for time in scaled]
     return f"{between.join(words)} {unit}"

@@ -8,13 +8,15 @@ import json
 import math
 import re
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
-import nbprobe
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import nbprobe
 from nbprobe import results
 from nbprobe.errors import MissingPackageError, NbprobeError, ResultFileError
 from nbprobe.results import Result
@@ -51,7 +53,9 @@ TIMINGS = st.builds(
     ci_ns=st.none() | st.tuples(FIGURE, FIGURE),
     samples_ns=series(min_size=1, max_size=9),
     preempted=COUNT,
+    disturbed=COUNT,
     warmup=COUNT,
+    first_ns=COUNT,
     executions=COUNT,
     setups=COUNT,
     unroll=st.tuples(COUNT, COUNT),
@@ -376,11 +380,11 @@ class TestTimeitResult:
         assert result._precision == 3
 
     def test_attributes_of_our_own(self) -> None:
-        result = timing(estimate_ns=20.0, ci_ns=(19.0, 22.0), preempted=5)
+        result = timing(estimate_ns=20.0, ci_ns=(19.0, 22.0), preempted=5, disturbed=2)
         assert result.per_loop == pytest.approx(20e-9)
         assert result.ci == pytest.approx((19e-9, 22e-9))
         assert result.relative_error == pytest.approx(0.075)
-        assert result.dropped == 5
+        assert result.dropped == 7
 
     def test_too_few_samples_for_an_interval(self) -> None:
         result = timing(ci_ns=None, samples_ns=(5.0,))
@@ -466,9 +470,8 @@ class TestComparison:
         assert ratio.verdict == verdict
 
     def test_fastest(self) -> None:
-        assert comparison().fastest is comparison().results[1] or (
-            comparison().fastest == comparison().results[1]
-        )
+        result = comparison()
+        assert result.fastest is result.results[1]
 
     def test_baseline_can_be_the_fastest(self) -> None:
         slower = Ratio(2.0, 1.9, 2.1)
@@ -506,8 +509,6 @@ class TestTables:
         assert frame["residual"].iloc[0] == pytest.approx(0.021)
 
     def test_without_pandas(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import sys
-
         monkeypatch.setitem(sys.modules, "pandas", None)
         with pytest.raises(MissingPackageError, match="pip install pandas") as caught:
             timing().to_dataframe()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.magics.execution import TimeitResult as BuiltIn
+
 from nbprobe.timeit import view
 from nbprobe.timeit.result import Ratio
 
@@ -128,11 +130,11 @@ class TestText:
             "18.9 ns ± 0.00165 ns per loop"
             " (mean ± std. dev. of 7 runs, 1,000,000 loops each)",
             "95 % interval  18.894 to 18.906 ns (±0.032 %)",
-            "samples        700 kept: range 18.8 to 19.2 ns, quartiles 18.87, 18.90, 18.93"
-            " ns, 24 outliers (6 severe)",
-            "dropped        23 preempted by other tasks, 4 while warming up",
+            "quartiles      18.87, 18.90, 18.93 ns, range 18.8 to 19.2 ns",
+            "samples        700 kept (24 outliers, 6 severe); dropped: 23 preempted,"
+            " 8 disturbed, 4 warming up",
             "executions     the statement ran 12,345,678 times in all",
-            "method         loop overhead (4.2 ns) cancelled between 8 and 72 copies",
+            "method         loop overhead (4.21 ns) cancelled between 8 and 72 copies",
         ]
 
     @pytest.mark.parametrize("statistic", ["median", "min", "q1", "max"])
@@ -143,25 +145,46 @@ class TestText:
         )
 
     @pytest.mark.parametrize(
-        ("preempted", "warmup", "said"),
+        ("preempted", "disturbed", "warmup", "said"),
         [
-            (0, 0, ""),
-            (3, 0, "3 preempted by other tasks"),
-            (0, 2, "2 while warming up"),
+            (0, 0, 0, "7 kept"),
+            (3, 0, 0, "7 kept; dropped: 3 preempted"),
+            (0, 8, 0, "7 kept; dropped: 8 disturbed"),
+            (0, 0, 2_000, "7 kept; dropped: 2,000 warming up"),
+            (3, 8, 2, "7 kept; dropped: 3 preempted, 8 disturbed, 2 warming up"),
         ],
     )
-    def test_dropped(self, preempted: int, warmup: int, said: str) -> None:
-        assert line("dropped", preempted=preempted, warmup=warmup) == said
+    def test_dropped(
+        self, preempted: int, disturbed: int, warmup: int, said: str
+    ) -> None:
+        changes = {"preempted": preempted, "disturbed": disturbed, "warmup": warmup}
+        assert line("samples", samples_ns=(1.0,) * 7, **changes) == said
+
+    @pytest.mark.parametrize(
+        ("method", "first_ns", "said"),
+        [
+            ("slope", 99_000, None),
+            ("slope", 2_000_000, "2 ms, 105,820 times longer"),
+            ("loop", 2_000_000, "2 ms, 105,820 times longer"),
+            ("stock", 2_000_000, None),
+        ],
+    )
+    def test_a_slow_first_execution(
+        self, method: str, first_ns: int, said: str | None
+    ) -> None:
+        text = "\n".join(lines(method=method, first_ns=first_ns))
+        assert ("the first execution took" in text) == (said is not None)
+        assert said is None or said in text
 
     @pytest.mark.parametrize(
         ("method", "said"),
         [
-            ("slope", "loop overhead (4.2 ns) cancelled between 8 and 72 copies"),
+            ("slope", "loop overhead (4.21 ns) cancelled between 8 and 72 copies"),
             (
                 "loop",
-                "one copy in the loop, whose overhead (4.2 ns) is too small to matter",
+                "one copy in the loop, whose overhead (4.21 ns) is too small to matter",
             ),
-            ("each", "each execution timed alone after a fresh setup, clock (4.2 ns)"),
+            ("each", "each execution timed alone after a fresh setup, clock (4.21 ns)"),
             ("once", "longer than the budget, hence executed once"),
         ],
     )
@@ -218,8 +241,8 @@ class TestText:
         [
             ("'sorted(x)'", "a quoted statement is just a string"),
             ('"""x"""', "a quoted statement is just a string"),
-            ("1 + 1", "Python works constants out"),
-            ("x = 1; 2", "Python works constants out"),
+            ("1 + 1", "Python folds constants"),
+            ("x = 1; 2", "Python folds constants"),
             ("pass", "there is no code in it to run"),
             ("# nothing", "there is no code in it to run"),
             ("", "there is no code in it to run"),
@@ -318,7 +341,7 @@ class TestScaling:
         assert "<img" in view.html(result)
 
 
-def test_text_needs_no_template_and_no_highlighting() -> None:
+def test_text_needs_no_template_and_no_highlighting(tmp_path: Path) -> None:
     code = """
 import sys
 from nbprobe.results import load
@@ -326,15 +349,12 @@ print(load(sys.argv[1]))
 loaded = {"jinja2", "pygments", "IPython", "pandas"} & set(sys.modules)
 assert not loaded, loaded
 """
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        timing().save(file.name)
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-c", code, file.name],
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+    timing().save(tmp_path / "result.json")
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code, tmp_path / "result.json"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
     assert done.stderr == ""
     assert done.stdout.startswith("18.9 ns")

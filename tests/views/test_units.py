@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from IPython.core.magics.execution import _format_time
+
 from nbprobe.views import units
 
 
@@ -38,11 +39,13 @@ def test_times_that_no_clock_gives(time: float, text: str) -> None:
     ("low", "high", "text"),
     [
         (18.86e-9, 18.94e-9, "18.86 to 18.94 ns"),
-        (1e-3, 1.5e-3, "1.0 to 1.5 ms"),
+        (1e-3, 1.5e-3, "1.00 to 1.50 ms"),
         (0.9e-3, 1.1e-3, "0.90 to 1.10 ms"),
-        (5.0, 45.0, "5 to 45 s"),
+        (5.0, 45.0, "5.0 to 45.0 s"),
+        (100e-6, 450e-6, "100 to 450 μs"),
         (50.0, 70.0, "50 s to 1min 10s"),
         (3e-9, 3e-9, "3 to 3 ns"),
+        (-1e-14, 1e-9, "0.00 to 1.00 ns"),
         (-1e-10, 2e-10, "-0.1 to 0.2 ns"),
         (math.nan, 1.0, "nan ns to 1 s"),
         (1.0, math.inf, "1 s to inf s"),
