@@ -19,7 +19,7 @@ def is_proper_module(obj: object) -> bool:
     """Tell whether an object is a module of ``sys.modules``, which holds it for good."""
     if not issubclass(type(obj), types.ModuleType):
         return False
-    name = types.ModuleType.__getattribute__(obj, "__dict__").get("__name__")  # type: ignore[arg-type]
+    name = types.ModuleType.__getattribute__(obj, "__dict__").get("__name__")
     return type(name) is str and sys.modules.get(name) is obj
 
 

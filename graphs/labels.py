@@ -66,7 +66,7 @@ def describe(value: object, ask: bool = False) -> str:
     """
     try:
         return clean(_describe(value, ask))[:_WIDTH]
-    except Exception:  # noqa: BLE001 - a stranger's code may raise anything
+    except Exception:
         return "(unrepresentable)"
 
 
@@ -80,7 +80,7 @@ def _describe(value: object, ask: bool) -> str:
     if issubclass(cls, type):
         return _name_of(value)  # type: ignore[arg-type]
     if issubclass(cls, types.ModuleType):
-        name = types.ModuleType.__getattribute__(value, "__dict__").get("__name__")  # type: ignore[arg-type]
+        name = types.ModuleType.__getattribute__(value, "__dict__").get("__name__")
         return name if type(name) is str else "module"
     if cls is types.FunctionType and value.__name__ == "<lambda>":  # type: ignore[attr-defined]
         code = value.__code__  # type: ignore[attr-defined]

@@ -18,9 +18,12 @@ from .chains import is_proper_module
 from .labels import describe, edge_names, has_finalizer, long_name, short_name
 from .result import Node, Reference, ReferenceGraph
 
-__all__ = ["show_backrefs", "show_chain", "show_refs"]
+__all__ = ["picture", "show_backrefs", "show_chain", "show_refs"]
 
 Filter = Callable[[Any], Any]
+
+# From 3.12 on an immortal object's count is a constant at least as large.
+_IMMORTAL = 2**30
 
 
 def show_refs(
@@ -90,8 +93,9 @@ def show_refs(
     --------
     show_backrefs : what holds objects.
     """
+    _refuse_both(filename, output)
     return _show(
-        _wanted(
+        picture(
             objs,
             False,
             max_depth,
@@ -133,8 +137,9 @@ def show_backrefs(
     The arguments and the result are those of `show_refs`. Running functions are no
     objects: what only they hold is shown without a holder; see `why`.
     """
+    _refuse_both(filename, output)
     return _show(
-        _wanted(
+        picture(
             objs,
             True,
             max_depth,
@@ -190,37 +195,41 @@ class _Wanted:
     backwards: bool
     max_depth: int
     ignored: set[int]
-    filter: Filter | None
-    too_many: int
-    highlight: Filter | None
-    extra_info: Callable[[Any], Any] | None
-    refcounts: bool
     typename: Callable[[type], str]
-    extra_node_attrs: Callable[[Any], dict[str, Any]] | None
-    collect: bool
-    reprs: bool
+    filter: Filter | None = None
+    too_many: int = 10
+    highlight: Filter | None = None
+    extra_info: Callable[[Any], Any] | None = None
+    refcounts: bool = False
+    extra_node_attrs: Callable[[Any], dict[str, Any]] | None = None
+    collect: bool = False
+    reprs: bool = False
 
 
-def _wanted(
+def picture(
     objs: Any,
     backwards: bool,
-    max_depth: int,
-    extra_ignore: Iterable[int],
-    shortnames: bool,
+    max_depth: int = 3,
+    extra_ignore: Iterable[int] = (),
+    shortnames: bool = True,
     **others: Any,
-) -> _Wanted:
+) -> ReferenceGraph:
+    """Give the graph that `show_refs` or `show_backrefs` shows; the same arguments."""
     if max_depth < 0:
         raise ValueError(f"max_depth must not be negative, and is {max_depth}")
     several = issubclass(type(objs), list | tuple)
-    return _Wanted(
-        # Each once, whatever the caller lists.
-        objects=list({id(it): it for it in objs}.values()) if several else [objs],
-        wrapped=not several,
-        backwards=backwards,
-        max_depth=max_depth,
-        ignored={*extra_ignore, id(extra_ignore)} | ({id(objs)} if several else set()),
-        typename=short_name if shortnames else long_name,
-        **others,
+    return _picture(
+        _Wanted(
+            # Each once, whatever the caller lists.
+            objects=list({id(it): it for it in objs}.values()) if several else [objs],
+            wrapped=not several,
+            backwards=backwards,
+            max_depth=max_depth,
+            ignored={*extra_ignore, id(extra_ignore)}
+            | ({id(objs)} if several else set()),
+            typename=short_name if shortnames else long_name,
+            **others,
+        )
     )
 
 
@@ -248,7 +257,7 @@ def _explore(wanted: _Wanted) -> _Found:
     found = _Found()
     level: list[Any] = []
     level.extend(it for it in wanted.objects if found.add(it, 0))
-    wanted.ignored |= {id(wanted.objects), id(found.objects)}
+    wanted.ignored |= {id(wanted), id(wanted.objects), id(found.objects)}
     for depth in range(wanted.max_depth):
         if wanted.backwards:
             level = [it for it in level if not is_proper_module(it)]
@@ -300,9 +309,9 @@ def _picture(wanted: _Wanted) -> ReferenceGraph:
 def _node(number: int, found: _Found, wanted: _Wanted) -> Node:
     it = found.objects[number]
     # Ours: the list of what was found, this variable and the argument of getrefcount();
-    # of what was asked for also the list of that, and the argument of the call.
-    ours = 3 if found.depths[number] else 4 + wanted.wrapped
-    references = sys.getrefcount(it) - ours if wanted.refcounts else None
+    # of what was asked for also the list of that, and the arguments of two calls.
+    ours = 3 if found.depths[number] else 4 + 2 * wanted.wrapped
+    references = sys.getrefcount(it) - ours
     cls = type(it)
     extra = wanted.extra_node_attrs(it) if wanted.extra_node_attrs else {}
     return Node(
@@ -314,7 +323,7 @@ def _node(number: int, found: _Found, wanted: _Wanted) -> Node:
         module=issubclass(cls, types.ModuleType),
         highlighted=bool(wanted.highlight and wanted.highlight(it)),
         finalizer=has_finalizer(cls),
-        refcount=references,
+        refcount=references if wanted.refcounts and references < _IMMORTAL else None,
         left_out=found.left_out.get(number, 0),
         attributes={
             str(name): str(value)
@@ -324,12 +333,14 @@ def _node(number: int, found: _Found, wanted: _Wanted) -> Node:
     )
 
 
-def _show(
-    wanted: _Wanted, filename: str | None, output: TextIO | None
-) -> ReferenceGraph | None:
+def _refuse_both(filename: str | None, output: TextIO | None) -> None:
     if filename and output:
         raise ValueError("Cannot specify both output and filename.")
-    graph = _picture(wanted)
+
+
+def _show(
+    graph: ReferenceGraph, filename: str | None, output: TextIO | None
+) -> ReferenceGraph | None:
     from . import view
 
     if output:

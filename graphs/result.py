@@ -32,7 +32,8 @@ class Node:
     finalizer : bool
         Its class has a ``__del__``.
     refcount : int or None
-        References to it, ours not counted; None when not asked for.
+        References to it, ours not counted; None when not asked for, and of immortal
+        objects, whose references are not counted.
     left_out : int
         References from it (or to it) beyond `too_many`, which are not in the picture.
     attributes : dict of str to str
@@ -83,6 +84,7 @@ class ReferenceGraph(Result):
     references: tuple[Reference, ...]
 
     def records(self) -> list[dict[str, Any]]:
+        """Give a row for each reference."""
         return [
             {
                 "holder": self.nodes[reference.holder].value,
@@ -156,6 +158,7 @@ class Why(Result):
     left_out: int
 
     def records(self) -> list[dict[str, Any]]:
+        """Give a row for each holder."""
         return [
             {
                 "expression": holder.expression,

@@ -322,7 +322,8 @@ def _why_text(why: Why) -> str:
         lines.append(f"  {clean(holder.expression)}   {clean(holder.place)}")
         lines += [f"      {clean(step)}" for step in holder.steps]
         if holder.advice:
-            lines.append(f"      to let go: {clean(holder.advice)}")
+            advice = clean(holder.advice).replace("\n", "\n" + " " * 17)
+            lines.append(f"      to let go: {advice}")
     if more := _more(why):
         lines += ["", more]
     return "\n".join(lines)

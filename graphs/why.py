@@ -19,7 +19,7 @@ _OURS = ("nbprobe",)
 _HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy")
 
 _HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_oh|_ih|_dh|Out|In")
-_LAST_ERROR = ("last_exc", "last_value", "last_traceback", "last_type")
+_LAST_ERROR = ("last_exc", "last_value", "last_traceback")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -62,7 +62,7 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
     hidden = _OURS if internals else _OURS + _HOST
     # More than asked for, because several may be one and the same to the user.
     total, paths = paths_to(obj, hidden, 4 * limit + 16)
-    holders: dict[Holder, int] = {}
+    holders: dict[tuple[str, str], tuple[Holder, int]] = {}
     history: dict[str, int] = {}
     for number, (kind, variable, chain) in enumerate(paths):
         for name in _last_names(chain, variable, obj):
@@ -70,9 +70,11 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
             if holder.origin == "history":
                 history[holder.expression] = number
             else:
-                holders.setdefault(holder, number)
-    shown = list(holders)[: limit - bool(history)]
-    covered = {holders[it] for it in shown} | set(history.values())
+                # A frame may lead there twice, by itself and by a copy of its names.
+                holders.setdefault((holder.expression, holder.place), (holder, number))
+    chosen = list(holders.values())[: limit - bool(history)]
+    covered = {number for _, number in chosen} | set(history.values())
+    shown = [holder for holder, _ in chosen]
     if history:
         shown.insert(0, _fold(list(history)))
     left_out = total - len(covered)
@@ -97,11 +99,11 @@ def _written(source: object, target: object) -> list[str]:
 def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Holder:
     start = 1 if variable is not None else 0
     names = [
-        _written(source, target)[0]
+        _in_code(source, _written(source, target)[0])
         for source, target in zip(chain[start:], chain[start + 1 :], strict=False)
     ]
     if start < len(chain):
-        names.append(last)
+        names.append(_in_code(chain[-1], last))
     steps = tuple(f"{_short(type(it))}  {describe(it)}" for it in chain)
     if kind == "frame":
         return _of_frame(chain[0], variable, names, steps)
@@ -110,6 +112,17 @@ def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Hol
     expression = f"({_short(type(chain[0]))})" + "".join(names)
     place = "held by C code, by the interpreter or by a running expression"
     return Holder(expression, "outside", place, steps, "")
+
+
+_FRAME = ".f_locals"
+
+
+def _in_code(source: object, name: str) -> str:
+    """Write a variable of a frame or a generator as code reaches it from outside."""
+    if not name[:1].isidentifier():
+        return name
+    frame = "" if type(source) is types.FrameType else ".gi_frame"
+    return f"{frame}{_FRAME}['{name}']"
 
 
 def _of_frame(
@@ -145,38 +158,44 @@ def _is_identifier(word: str) -> bool:
 
 def _of_module(chain: list[Any], names: list[str], steps: tuple[str, ...]) -> Holder:
     module = describe(chain[0])
-    path = _folded([".__dict__" if len(chain) > 1 else "", *names[1:]])
-    if not names or names[0] != ".__dict__":
-        path = _folded(names)
-    path = path.lstrip(".") if module == "__main__" else f"{module}{path}"
+    path = _folded([f"{module}", *names]).removeprefix("__main__.")
+    variable = path.removeprefix("sys.")
     if _is_history(chain):
         return Holder(_output_name(path), "history", "", (), "")
-    word = re.match(_IDENTIFIER, path)
-    variable = word[0] if word else path
-    if module == "sys" and path.split(".")[1:2] and path.split(".")[1] in _LAST_ERROR:
-        return Holder(path, "traceback", _traceback_place(chain), steps, _FORGET_ERROR)
+    word = re.match(_IDENTIFIER, variable)
+    first = word[0] if word else path
+    if module == "sys" and first in _LAST_ERROR:
+        return _of_traceback(chain, names, path, steps)
     if module == "__main__":
-        if _HISTORY.fullmatch(variable):
+        if _HISTORY.fullmatch(first):
             return Holder(_output_name(path), "history", "", (), "")
-        advice = (
-            f"del {path}" if path == variable or "." not in path else f"del {variable}"
-        )
         place = "variable of this notebook" if _shell() else "variable of __main__"
-        return Holder(path, "notebook", place, steps, advice)
-    return Holder(path, "module", f"module {module}", steps, f"del {path}")
+        return Holder(path, "notebook", place, steps, f"del {first}")
+    # Deeper inside of a module it is not ours to say what can be done without.
+    advice = f"del {path}" if len(chain) <= 4 else ""
+    return Holder(path, "module", f"module {module}", steps, advice)
 
 
-_FORGET_ERROR = (
-    "import sys; "
-    + " = ".join(f"sys.{name}" for name in ("last_exc", "last_value", "last_traceback"))
-    + " = None"
-)
+def _of_traceback(
+    chain: list[Any], names: list[str], path: str, steps: tuple[str, ...]
+) -> Holder:
+    """Say which function that failed has the object, and in which variable."""
+    frames = [at for at, it in enumerate(chain) if type(it) is types.FrameType]
+    place = "held by the last error"
+    if frames:
+        rest = _folded(names[frames[-1] :]).removeprefix(_FRAME)
+        path = re.sub(r"^\['(\w+)'\]", r"\1", rest)
+        name = _code_name(chain[frames[-1]].f_code)
+        place = f"in the last error's traceback, in {name}"
+    return Holder(path, "traceback", place, steps, _forget_error())
 
 
-def _traceback_place(chain: list[Any]) -> str:
-    frames = [it for it in chain if type(it) is types.FrameType]
-    where = f" in {_code_name(frames[-1].f_code)}" if frames else ""
-    return f"the last error's traceback: a variable{where}"
+def _forget_error() -> str:
+    """Give the statement that lets go of the last error, here."""
+    places = [f"sys.{name}" for name in _LAST_ERROR if hasattr(sys, name)]
+    if _shell() is not None:
+        places.append("get_ipython().InteractiveTB.tb")
+    return f"import sys; {' = '.join(places)} = None"
 
 
 def _shell() -> Any:
@@ -192,7 +211,9 @@ def _is_history(chain: list[Any]) -> bool:
     shell = _shell()
     if shell is None:
         return False
-    ours = (shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"))
+    # The result of the cell before this one is kept until this one ends.
+    last = shell.last_execution_result
+    ours = (shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"), last)
     return any(chain[-1] is it for it in ours)
 
 
@@ -206,16 +227,21 @@ def _output_name(path: str) -> str:
 
 
 def _fold(names: list[str]) -> Holder:
+    """Put all that IPython keeps of its outputs into one line."""
     numbers = sorted(
         {int(name[4:-1]) for name in names if re.fullmatch(r"Out\[\d+\]", name)}
-        | {int(name[1:]) for name in names if re.fullmatch(r"_\d+", name)}
     )
     recent = sorted({name for name in names if re.fullmatch(r"_{1,3}", name)}, key=len)
     shown = [f"Out[{number}]" for number in numbers] + recent
+    # It keeps a copy of these names, which %reset forgets to clear.
+    copies = recent + [f"_{number}" for number in numbers]
+    advice = "%reset -f out"
+    if copies:
+        advice += f"\nget_ipython().user_ns_hidden.update(dict.fromkeys({copies}))"
     return Holder(
-        ", ".join(shown or sorted(set(names))),
+        ", ".join(shown) or "the result of the last cell",
         "history",
         "IPython's history of outputs",
         (),
-        "%reset -f out",
+        advice,
     )

@@ -117,10 +117,11 @@ static void
 sanitise(const char *value, char *safe)
 {
     size_t lines = 1;
-    for (size_t i = 0; value[i] != '\0'; i++) {
-        unsigned char byte = (unsigned char)value[i];
+    for (const char *next = value; *next != '\0'; next++) {
+        unsigned char byte = (unsigned char)*next;
         bool begins = (byte & 0xC0) != 0x80; /* a letter, not the middle of one */
-        if ((begins && i >= MOST_BYTES) || (byte == '\n' && ++lines > MOST_LINES)) {
+        if ((begins && next - value >= MOST_BYTES) ||
+            (byte == '\n' && ++lines > MOST_LINES)) {
             break;
         }
         if (byte == '&') {

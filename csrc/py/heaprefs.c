@@ -99,7 +99,8 @@ typedef struct {
     size_t mask;
     objects *found;          /* owned; for each target, what holds it */
     PyObject *source;        /* whose references are being looked at */
-    nbp_heapgraph *unlisted; /* owned; as a set: what no list of objects has */
+    bool thorough;           /* look also into what no list of objects has */
+    nbp_heapgraph *unlisted; /* owned; as a set: that */
     nbp_status status;
     PyObject *ring[RING]; /* waiting for their type to come into the cache */
     size_t turn;
@@ -145,10 +146,12 @@ look_at(PyObject *op, void *arg)
     if (self->filter[bit / 64] >> (bit % 64) & 1) {
         match(self, op);
     }
-    PyObject **place = &self->ring[self->turn++ % RING];
-    admit(self, *place);
-    *place = op;
-    __builtin_prefetch(op);
+    if (self->thorough) {
+        PyObject **place = &self->ring[self->turn++ % RING];
+        admit(self, *place);
+        *place = op;
+        __builtin_prefetch(op);
+    }
     return 0;
 }
 
@@ -169,6 +172,41 @@ look_into(PyObject *op, void *arg)
     self->source = op;
     nbp_walk_references(op, look_at, self);
     return self->status == NBP_OK ? 0 : -1;
+}
+
+/* True when something unlisted may hold `op`. Looking for that costs more than the
+ * rest, for every object has to be touched, and is mostly in vain: the collector leaves
+ * only such tuples and dictionaries untracked as hold nothing tracked. What code
+ * objects and static types hold beside is tuples, untracked constants, and the types'
+ * dictionaries, for which see type_of_dict(). */
+static bool
+needs_thorough(PyObject *op)
+{
+    return !PyObject_IS_GC(op) || !PyObject_GC_IsTracked(op) || PyTuple_CheckExact(op);
+}
+
+/* The static type whose dictionary `op` is, as its descriptors tell; borrowed, or NULL.
+ */
+static PyObject *
+type_of_dict(PyObject *op)
+{
+    PyObject *key, *value; /* borrowed */
+    Py_ssize_t at = 0;
+    while (PyDict_CheckExact(op) && PyDict_Next(op, &at, &key, &value)) {
+        PyTypeObject *kind = Py_TYPE(value);
+        if (kind != &PyWrapperDescr_Type && kind != &PyMethodDescr_Type &&
+            kind != &PyGetSetDescr_Type && kind != &PyMemberDescr_Type) {
+            continue;
+        }
+        PyTypeObject *type = PyDescr_TYPE(value);
+        if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+            return NULL;
+        }
+        PyObject *dict = NBP_TYPE_DICT(type); /* owned, but the type keeps it too */
+        Py_XDECREF(dict);
+        return dict == op ? (PyObject *)type : NULL;
+    }
+    return NULL;
 }
 
 static nbp_status
@@ -196,6 +234,7 @@ scan_start(scan *self, PyObject *const *targets, size_t count)
             slot = (slot + 1) & self->mask;
         }
         self->table[slot] = (uint32_t)i;
+        self->thorough = self->thorough || needs_thorough(targets[i]);
     }
     return NBP_OK;
 }
@@ -205,6 +244,12 @@ scan_heap(scan *self, PyObject *prepared)
 {
     nbp_walk_tracked(prepared, look_into, self);
     flush(self);
+    for (size_t i = 0; !self->thorough && i < self->count; i++) {
+        PyObject *type = type_of_dict(self->targets[i]);
+        if (type != NULL) {
+            append(&self->found[i], type);
+        }
+    }
     nbp_node node;
     int more = 0;
     while (self->status == NBP_OK &&

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from nbprobe import _core
 
 
@@ -135,11 +136,38 @@ def test_an_object_made_later_is_not_in_the_heap() -> None:
 
 def test_sizes_agree_with_getsizeof_where_that_is_right() -> None:
     samples: list[object] = [
-        [], [1] * 100, (), (1, 2, 3), {}, {"a": 1}, dict.fromkeys(range(1000)),
-        set(), set(range(100)), frozenset(range(9)), 0, 1, -5, 2**100, 1.5, "", "abc",
-        "é", "日本", "\U0001f600", b"", b"xyz", bytearray(100), range(3), len, Node,
-        test_garbage_is_not_reached_and_retains_nothing, gc, slice(1), 3j, None,
-    ]  # fmt: skip
+        [],
+        [1] * 100,
+        (),
+        (1, 2, 3),
+        {},
+        {"a": 1},
+        dict.fromkeys(range(1000)),
+        set(),
+        set(range(100)),
+        frozenset(range(9)),
+        0,
+        1,
+        -5,
+        2**100,
+        1.5,
+        "",
+        "abc",
+        "é",
+        "日本",
+        "\U0001f600",
+        b"",
+        b"xyz",
+        bytearray(100),
+        range(3),
+        len,
+        Node,
+        test_garbage_is_not_reached_and_retains_nothing,
+        gc,
+        slice(1),
+        3j,
+        None,
+    ]
     heap = _core.Heap(())
     for sample in samples:
         assert heap.size(sample) == sys.getsizeof(sample), type(sample)
@@ -228,3 +256,16 @@ def test_arguments_of_the_wrong_kind_are_refused() -> None:
         _core.referrers(())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="limit"):
         _core.paths_to([], (), -1)
+
+
+def test_holders_that_no_list_of_objects_has_are_found() -> None:
+    constants = calls.__code__.co_consts
+    assert any(it is calls.__code__ for it in _core.referrers([constants])[0])
+    assert _core.referrers([int.__dict__["real"].__objclass__.__mro__])[0]
+    (namespace,) = (it for it in gc.get_referents(int.__dict__) if type(it) is dict)
+    assert any(it is int for it in _core.referrers([namespace])[0])
+    inner = (object(),)[0]
+    untracked = (inner, "text")
+    gc.collect()
+    assert not gc.is_tracked(untracked)
+    assert any(it is untracked for it in _core.referrers([inner])[0])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from nbprobe import _core
 
 T: list[int] = [0]
@@ -117,7 +118,12 @@ KINDS: list[tuple[str, Any, Any, list[tuple[str, Any]]]] = [
     ("slot of a base", both, T, [("attribute", "p")]),
     ("instance's class", Plain, Plain, [("attribute", "__class__")]),
     ("module", lambda: gc, vars(gc), [("attribute", "__dict__")]),
-    ("defaults", lambda: function, function.__defaults__, [("attribute", "__defaults__")]),
+    (
+        "defaults",
+        lambda: function,
+        function.__defaults__,
+        [("attribute", "__defaults__")],
+    ),
     ("code", lambda: function, function.__code__, [("attribute", "__code__")]),
     ("globals", lambda: function, globals(), [("attribute", "__globals__")]),
     ("cell", lambda: closure().__closure__[0], T, [("attribute", "cell_contents")]),
@@ -125,17 +131,41 @@ KINDS: list[tuple[str, Any, Any, list[tuple[str, Any]]]] = [
     ("coroutine", awaited, T, [("variable", "local")]),
     ("frame", lambda: failure().__traceback__.tb_frame, T, [("variable", "local")]),
     ("bound method", lambda: T.append, T, [("attribute", "__self__")]),
-    ("partial", lambda: functools.partial(function, T), function, [("attribute", "func")]),
+    (
+        "partial",
+        lambda: functools.partial(function, T),
+        function,
+        [("attribute", "func")],
+    ),
     ("property", lambda: property(function), function, [("attribute", "fget")]),
-    ("static method", lambda: staticmethod(function), function, [("attribute", "__func__"), ("attribute", "__wrapped__")]),
-    ("weak reference", lambda: weakref.ref(Plain, function), function, [("attribute", "__callback__")]),
+    (
+        "static method",
+        lambda: staticmethod(function),
+        function,
+        [("attribute", "__func__"), ("attribute", "__wrapped__")],
+    ),
+    (
+        "weak reference",
+        lambda: weakref.ref(Plain, function),
+        function,
+        [("attribute", "__callback__")],
+    ),
     ("slice", lambda: slice(T), T, [("attribute", "stop")]),
-    ("code's constant", lambda: function.__code__, function.__code__.co_consts, [("attribute", "co_consts")]),
+    (
+        "code's constant",
+        lambda: function.__code__,
+        function.__code__.co_consts,
+        [("attribute", "co_consts")],
+    ),
     ("nothing held", lambda: [1], T, []),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("make", "target", "names"), [row[1:] for row in KINDS], ids=[row[0] for row in KINDS])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "target", "names"),
+    [row[1:] for row in KINDS],
+    ids=[row[0] for row in KINDS],
+)
 def test_each_kind_of_reference(make: Any, target: Any, names: Any) -> None:
     holder = make()
     assert _core.reference_names(holder, target) == names

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import nbprobe
 import pytest
+
+import nbprobe
 from nbprobe import graphs
 
 objgraph = pytest.importorskip("objgraph", reason="compares with the real objgraph")
@@ -191,7 +192,9 @@ def test_a_negative_depth_is_refused_in_one_line() -> None:
 
 
 def test_a_picture_too_large_says_what_it_lacks() -> None:
-    graph = graphs.show_refs([[[number] for number in range(500)]], max_depth=2, too_many=500)  # fmt: skip
+    graph = graphs.show_refs(
+        [[[number] for number in range(500)]], max_depth=2, too_many=500
+    )
     assert graph is not None
     html = graph._repr_mimebundle_()["text/html"]
     assert "not drawn: 901 objects and 901 references" in html
@@ -204,12 +207,25 @@ def test_dense_graphs_are_drawn_in_time() -> None:
         thing.extend(things)
     graph = graphs.show_refs(things, max_depth=2, too_many=100)
     assert graph is not None
-    ElementTree.fromstring(graph._repr_mimebundle_(include=["image/svg+xml"])["image/svg+xml"])  # fmt: skip
+    ElementTree.fromstring(
+        graph._repr_mimebundle_(include=["image/svg+xml"])["image/svg+xml"]
+    )
 
 
 def test_hostile_labels_make_well_formed_pictures() -> None:
-    words = ["\x00\x01\x1b[31m", "</svg><script>", "&amp;\\N\\G", "\ud800", "日本", "x" * 10_000]  # fmt: skip
-    graph = graphs.show_refs([{word: word for word in words}], max_depth=1, extra_info=lambda it: words[0] + words[1])  # fmt: skip
+    words = [
+        "\x00\x01\x1b[31m",
+        "</svg><script>",
+        "&amp;\\N\\G",
+        "\ud800",
+        "日本",
+        "x" * 10_000,
+    ]
+    graph = graphs.show_refs(
+        [{word: word for word in words}],
+        max_depth=1,
+        extra_info=lambda it: words[0] + words[1],
+    )
     assert graph is not None
     bundle = graph._repr_mimebundle_(include=["image/svg+xml", "text/html"])
     ElementTree.fromstring(bundle["image/svg+xml"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from nbprobe import graphs
 
 objgraph = pytest.importorskip("objgraph", reason="compares with the real objgraph")
@@ -117,7 +118,13 @@ def test_new_ids_and_their_table(marked: list[Marked]) -> None:
     assert ids["Marked"] == {id(it) for it in fresh}
     lines = file.getvalue().splitlines()
     assert lines[0] == "=" * len(lines[0])
-    assert lines[1].split() == ["Type", "Old_ids", "Current_ids", "New_ids", "Count_Deltas"]  # fmt: skip
+    assert lines[1].split() == [
+        "Type",
+        "Old_ids",
+        "Current_ids",
+        "New_ids",
+        "Count_Deltas",
+    ]
     row = next(line for line in lines if line.startswith("Marked "))
     assert row.split() == ["Marked", "7", "9", "+2", "+2"]
     assert set(map(id, graphs.at_addrs(ids["Marked"]))) == ids["Marked"]
