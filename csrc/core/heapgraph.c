@@ -44,15 +44,18 @@ slot_of(const nbp_heapgraph *self, uintptr_t address)
 }
 
 nbp_heapgraph *
-nbp_heapgraph_new(void)
+nbp_heapgraph_new(size_t nodes)
 {
     nbp_heapgraph *self = calloc(1, sizeof(*self));
     if (self == NULL) {
         return NULL;
     }
     self->capacity = FIRST_NODES;
-    self->mask = 2 * FIRST_NODES - 1;
-    self->edge_capacity = FIRST_EDGES;
+    while (self->capacity < nodes) {
+        self->capacity *= 2;
+    }
+    self->mask = 2 * self->capacity - 1;
+    self->edge_capacity = FIRST_EDGES + 3 * nodes;
     self->addresses = malloc(self->capacity * sizeof(*self->addresses));
     self->starts = malloc((self->capacity + 1) * sizeof(*self->starts));
     self->table = malloc((self->mask + 1) * sizeof(*self->table));

@@ -29,8 +29,9 @@ typedef struct {
     size_t count;
 } nbp_row;
 
-/* An empty graph; NULL when memory is short. */
-nbp_heapgraph *nbp_heapgraph_new(void);
+/* An empty graph with room for about `nodes` and three times as many edges, 0 for no
+ * idea; it grows as needed. NULL when memory is short. */
+nbp_heapgraph *nbp_heapgraph_new(size_t nodes);
 
 /* Frees the graph and sets the pointer to NULL; NULL is allowed. */
 void nbp_heapgraph_destroy(nbp_heapgraph **self);

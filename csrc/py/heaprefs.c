@@ -221,7 +221,7 @@ scan_start(scan *self, PyObject *const *targets, size_t count)
     }
     self->table = malloc((self->mask + 1) * sizeof(*self->table));
     self->found = calloc(count + 1, sizeof(*self->found));
-    self->unlisted = nbp_heapgraph_new();
+    self->unlisted = nbp_heapgraph_new(0);
     if (self->table == NULL || self->found == NULL || self->unlisted == NULL) {
         return NBP_NO_MEMORY;
     }

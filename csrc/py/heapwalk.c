@@ -274,6 +274,13 @@ typedef struct {
 } adding;
 
 static int
+count_tracked(PyObject *Py_UNUSED(op), void *arg)
+{
+    ++*(size_t *)arg;
+    return 0;
+}
+
+static int
 add_one(PyObject *op, void *arg)
 {
     adding *it = arg;
@@ -481,7 +488,10 @@ nbp_heap_take(nbp_heap *self, PyObject *hidden)
     if (prepared == NULL) {
         return -1;
     }
-    self->graph = nbp_heapgraph_new();
+    size_t tracked = 0;
+    nbp_walk_tracked(prepared, count_tracked, &tracked);
+    /* Strings, numbers and the like come to about half as many again. */
+    self->graph = nbp_heapgraph_new(tracked + tracked / 2);
     nbp_status status = self->graph == NULL ? NBP_NO_MEMORY : NBP_OK;
     if (status == NBP_OK) {
         status = nbp_typetable_init(&self->table);

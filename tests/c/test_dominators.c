@@ -65,7 +65,7 @@ reach(const example *it, size_t without, int *reached)
 static nbp_heapgraph *
 graph_of(const example *it)
 {
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(0);
     nbp_node node;
     for (size_t v = 0; v < it->vertices; v++) {
         nbp_heapgraph_add(graph, address_of(v), &node);
@@ -150,7 +150,7 @@ static void
 test_a_long_chain_is_no_deep_recursion(void)
 {
     enum { LINKS = 1000000 };
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(0);
     nbp_node node, root = 0;
     nbp_heapgraph_add(graph, address_of(0), &node);
     while (nbp_heapgraph_next(graph, &node) == 1) {

@@ -16,7 +16,7 @@ address_of(size_t number)
 static nbp_heapgraph *
 sweep(const size_t (*pairs)[2], size_t count, size_t start)
 {
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(0);
     nbp_node node;
     CHECK_EQ(nbp_heapgraph_add(graph, address_of(start), &node), NBP_OK);
     while (nbp_heapgraph_next(graph, &node) == 1) {
@@ -71,7 +71,7 @@ test_an_edge_that_is_there_twice_is_listed_twice(void)
 static void
 test_a_graph_of_nothing_is_finished_at_once(void)
 {
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(0);
     nbp_node node;
     CHECK_EQ(nbp_heapgraph_next(graph, &node), 0);
     CHECK_EQ(nbp_heapgraph_finish(graph), NBP_OK);
@@ -84,7 +84,7 @@ test_a_graph_of_nothing_is_finished_at_once(void)
 static void
 test_an_unfinished_sweep_cannot_be_finished(void)
 {
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(0);
     nbp_node node;
     CHECK_EQ(nbp_heapgraph_add(graph, address_of(1), &node), NBP_OK);
     CHECK_EQ(nbp_heapgraph_finish(graph), NBP_INVALID);
@@ -98,7 +98,7 @@ static void
 test_a_chain_of_a_million_links_and_its_tree(void)
 {
     enum { LINKS = 1000000 };
-    nbp_heapgraph *graph = nbp_heapgraph_new();
+    nbp_heapgraph *graph = nbp_heapgraph_new(LINKS / 4);
     nbp_node node;
     nbp_heapgraph_add(graph, address_of(0), &node);
     while (nbp_heapgraph_next(graph, &node) == 1) {
