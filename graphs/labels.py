@@ -129,7 +129,8 @@ def edge_names(source: object, target: object) -> list[str]:
 def _names(source: object, target: object) -> list[tuple[str, Any]]:
     names = reference_names(source, target)
     if not names and type(source) is deque:
-        for index, item in enumerate(source):
+        # A copy, made in one step: another thread may change it meanwhile.
+        for index, item in enumerate(tuple(source)):
             if item is target:
                 return [("index", index)]
     return names

@@ -184,7 +184,7 @@ def svg(graph: ReferenceGraph) -> str:
     return _core.draw(nodes, edges, _CANVAS)
 
 
-_FONT = "Helvetica,Arial,sans-serif"
+_FONT = "Helvetica"
 _CANVAS = {"bgcolor": "transparent", "fontname": _FONT, "nodesep": "0.2"}
 
 
@@ -199,6 +199,8 @@ def _box(node: Node, max_depth: int) -> dict[str, str]:
         "style": "filled,rounded",
         "fontname": _FONT,
         "fontsize": "11",
+        # Browsers may have a wider font than the one that was measured with.
+        "margin": "0.18,0.06",
         "color": GREY,
         "fillcolor": f"{hue:g},{saturation:g},{value:g}",
         "fontcolor": "white" if value < 0.5 else "black",

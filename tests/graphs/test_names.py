@@ -7,13 +7,14 @@ import gc
 import sys
 import types
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from nbprobe import _core
+from nbprobe.graphs.labels import edge_names
 
 T: list[int] = [0]
 
@@ -204,6 +205,10 @@ def test_a_descriptor_of_another_type_reads_nothing() -> None:
 
 def test_at_most_eight_names() -> None:
     assert len(_core.reference_names([T] * 100, T)) == 8
+
+
+def test_a_deque_is_named_by_its_index() -> None:
+    assert edge_names(deque([1, T]), T) == ["[1]"]
 
 
 def test_two_arguments_are_needed() -> None:
