@@ -46,6 +46,11 @@ def long_name(cls: type) -> str:
         module = _module_of(cls)
     except AttributeError:
         module = None
+    if type(module) is not str:
+        # Cython's types leave it to a metaclass that is written in C.
+        getter = _dict_of(type(cls)).get("__module__")
+        known = type(getter) is types.GetSetDescriptorType
+        module = getter.__get__(cls) if known and type(cls) is not type else None
     name = _name_of(cls)
     return f"{module}.{name}" if type(module) is str and module else name
 

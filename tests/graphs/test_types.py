@@ -50,11 +50,11 @@ def test_statistics_are_objgraphs(marked: list[Marked], shortnames: bool) -> Non
     theirs = objgraph.typestats(shortnames=shortnames)
     name = "Marked" if shortnames else f"{__name__}.Marked"
     assert ours[name] == theirs[name] == 7
-    # Its list of all objects, and ours of none, make the only difference.
+    # Each call makes and drops a few tuples and lists of its own.
     differences = {
         key: (ours.get(key), theirs.get(key))
         for key in ours.keys() | theirs.keys()
-        if abs(ours.get(key, 0) - theirs.get(key, 0)) > 3
+        if abs(ours.get(key, 0) - theirs.get(key, 0)) > 20
     }
     assert differences == {}
 
