@@ -1,1 +1,53 @@
-"""The heap as a graph: who holds an object, and what it holds."""
+"""The heap as a graph: who holds an object, what it holds, and why it is alive.
+
+The functions that objgraph has take its arguments, give its results and print its tables
+and messages; ``import nbprobe.graphs as objgraph`` is all that has to change. The heap is
+looked through in C: no object is made, no code of the objects runs, and no ``__dict__``
+comes into being because somebody looked.
+"""
+
+from __future__ import annotations
+
+from .chains import find_backref_chain, find_ref_chain, is_proper_module
+from .references import show_backrefs, show_chain, show_refs
+from .result import Holder, Node, Reference, ReferenceGraph, Why
+from .types import (
+    at,
+    at_addrs,
+    by_type,
+    count,
+    get_leaking_objects,
+    get_new_ids,
+    growth,
+    most_common_types,
+    show_growth,
+    show_most_common_types,
+    typestats,
+)
+from .why import why
+
+__all__ = [
+    "Holder",
+    "Node",
+    "Reference",
+    "ReferenceGraph",
+    "Why",
+    "at",
+    "at_addrs",
+    "by_type",
+    "count",
+    "find_backref_chain",
+    "find_ref_chain",
+    "get_leaking_objects",
+    "get_new_ids",
+    "growth",
+    "is_proper_module",
+    "most_common_types",
+    "show_backrefs",
+    "show_chain",
+    "show_growth",
+    "show_most_common_types",
+    "show_refs",
+    "typestats",
+    "why",
+]

@@ -31,7 +31,12 @@ class Row(NamedTuple):
     place: str
 
 
-MAGICS = (Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),)
+MAGICS = (
+    Row("show_backrefs", ("line",), ".graphs.magic:ShowBackrefs"),
+    Row("show_refs", ("line",), ".graphs.magic:ShowRefs"),
+    Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),
+    Row("why", ("line",), ".graphs.magic:WhyAlive"),
+)
 
 # The classes of nbprobe.settings.
 SETTINGS = ("TimeitMagics",)

@@ -38,6 +38,8 @@ VERSION = 1
 
 # The only classes that a file can name; nothing is imported because a file says so.
 _KINDS = {
+    "graphs.references": ("graphs.result", "ReferenceGraph"),
+    "graphs.why": ("graphs.result", "Why"),
     "timeit": ("timeit.result", "TimeitResult"),
     "timeit.comparison": ("timeit.result", "Comparison"),
     "timeit.scaling": ("timeit.result", "Scaling"),

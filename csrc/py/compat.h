@@ -49,6 +49,13 @@ nbp_weakref_target(PyObject *reference)
 #endif
 }
 
+/* Where a thread keeps its innermost frame. */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_THREAD_FRAME(thread) ((thread)->current_frame)
+#else
+#    define NBP_THREAD_FRAME(thread) ((thread)->cframe->current_frame)
+#endif
+
 /* The thread that runs, and the frame that it runs: an address that identifies the
  * frame as long as it lives. PyEval_GetFrame would make a frame object of it, which
  * takes longer than all the rest of a probe. */
@@ -65,11 +72,87 @@ nbp_thread_state(void)
 static inline const void *
 nbp_running_frame(PyThreadState *thread)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    return thread->current_frame;
-#else
-    return thread->cframe->current_frame;
-#endif
+    return NBP_THREAD_FRAME(thread);
 }
+
+/* How the collector's objects are listed: in place, or through gc.get_objects(). */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_GC_IN_PLACE 1
+#else
+#    define NBP_GC_IN_PLACE 0
+#endif
+
+/* Where an instance keeps the attributes that have no dictionary (layout.c): next to
+ * the object (1), or behind a pointer of its own, which from 3.12 on shares its word
+ * with the dictionary's (2) and had one to itself before (3). */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_ATTRIBUTES_INLINE 1
+#elif PY_VERSION_HEX >= 0x030C0000
+#    define NBP_ATTRIBUTES_INLINE 2
+#else
+#    define NBP_ATTRIBUTES_INLINE 3
+#endif
+
+/* Types whose objects have two words before the collector's. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_PREHEADER Py_TPFLAGS_PREHEADER
+#else
+#    define NBP_PREHEADER Py_TPFLAGS_MANAGED_DICT
+#endif
+
+/* The fields of an interpreter's frame that were renamed; the code may be no code. */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_FRAME_CODE(frame)     ((frame)->f_executable)
+#    define NBP_FRAME_FUNCTION(frame) ((frame)->f_funcobj)
+#elif PY_VERSION_HEX >= 0x030C0000
+#    define NBP_FRAME_CODE(frame)     ((PyObject *)(frame)->f_code)
+#    define NBP_FRAME_FUNCTION(frame) ((frame)->f_funcobj)
+#else
+#    define NBP_FRAME_CODE(frame)     ((PyObject *)(frame)->f_code)
+#    define NBP_FRAME_FUNCTION(frame) ((PyObject *)(frame)->f_func)
+#endif
+
+/* True when frames of no Python code stand where C called the interpreter. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_FRAME_MARKERS 1
+#else
+#    define NBP_FRAME_MARKERS 0
+#endif
+
+/* The cached members of a code object, `visit` called with each; NULL among them. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_CODE_CACHES(code, visit)                                               \
+        do {                                                                           \
+            if ((code)->_co_cached != NULL) {                                          \
+                visit((code)->_co_cached->_co_code);                                   \
+                visit((code)->_co_cached->_co_varnames);                               \
+                visit((code)->_co_cached->_co_cellvars);                               \
+                visit((code)->_co_cached->_co_freevars);                               \
+            }                                                                          \
+        } while (0)
+#else
+#    define NBP_CODE_CACHES(code, visit) visit((code)->_co_code)
+#endif
+
+/* Digits of an int. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_LONG_DIGITS(op)                                                        \
+        ((Py_ssize_t)(((PyLongObject *)(op))->long_value.lv_tag >> 3))
+#else
+#    define NBP_LONG_DIGITS(op) Py_ABS(Py_SIZE(op))
+#endif
+
+/* A new reference to the dictionary of a type; NULL without an exception for none. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_TYPE_DICT(type) PyType_GetDict(type)
+#else
+#    define NBP_TYPE_DICT(type) Py_XNewRef((type)->tp_dict)
+#endif
+
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_IS_IMMORTAL(op) _Py_IsImmortal(op)
+#else
+#    define NBP_IS_IMMORTAL(op) 0
+#endif
 
 #endif /* NBP_COMPAT_H */

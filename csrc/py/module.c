@@ -25,8 +25,9 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_probes,
-    nbp_add_engine, nbp_add_fit,    nbp_add_loop,     nbp_add_stats,
+    nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_engine, nbp_add_fit,
+    nbp_add_heap,   nbp_add_loop,   nbp_add_names,    nbp_add_paths,  nbp_add_picture,
+    nbp_add_probes, nbp_add_refs,   nbp_add_stats,
 };
 
 static int
@@ -46,6 +47,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     nbp_state *state = nbp_state_of(module);
     Py_VISIT(state->counters_type);
     Py_VISIT(state->engine_type);
+    Py_VISIT(state->heap_type);
     Py_VISIT(state->loop_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_VISIT(state->probe_types[kind]);
@@ -59,6 +61,7 @@ core_clear(PyObject *module)
     nbp_state *state = nbp_state_of(module);
     Py_CLEAR(state->counters_type);
     Py_CLEAR(state->engine_type);
+    Py_CLEAR(state->heap_type);
     Py_CLEAR(state->loop_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_CLEAR(state->probe_types[kind]);

@@ -12,6 +12,7 @@
 typedef struct {
     PyTypeObject *counters_type;                /* owned */
     PyTypeObject *engine_type;                  /* owned */
+    PyTypeObject *heap_type;                    /* owned */
     PyTypeObject *loop_type;                    /* owned */
     PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
     PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
@@ -31,8 +32,13 @@ int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
 int nbp_add_engine(PyObject *module);
 int nbp_add_fit(PyObject *module);
+int nbp_add_heap(PyObject *module);
 int nbp_add_loop(PyObject *module);
+int nbp_add_names(PyObject *module);
+int nbp_add_paths(PyObject *module);
+int nbp_add_picture(PyObject *module);
 int nbp_add_probes(PyObject *module);
+int nbp_add_refs(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that

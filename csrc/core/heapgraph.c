@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heapgraph.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_NODES = 1024,
+    FIRST_EDGES = 4096,
+    /* Edges wait until there are this many: each costs two cache misses, one in the
+     * table and one in the addresses, and in a batch the misses overlap. */
+    BATCH = 1024,
+};
+
+struct nbp_heapgraph {
+    uintptr_t *addresses; /* owned; of each node */
+    size_t count;
+    size_t capacity;
+    nbp_node *table; /* owned; open addressing, at most half full, NBP_NO_NODE empty */
+    size_t mask;     /* its length - 1 */
+
+    nbp_node *targets; /* owned; the rows one after the other */
+    size_t edges;      /* with those that wait */
+    size_t edge_capacity;
+    size_t *starts; /* owned; where each node's row begins in `targets`, and the end */
+    size_t opened;  /* rows begun, the open one included */
+
+    nbp_node *sources;     /* owned; NULL until finished */
+    size_t *source_starts; /* owned; NULL until finished */
+
+    nbp_status failed; /* of a point(), for the next next() */
+    size_t waiting;
+    uintptr_t batch[BATCH];
+};
+
+static inline size_t
+slot_of(const nbp_heapgraph *self, uintptr_t address)
+{
+    /* Fibonacci hashing; the low bits are always 0 and the high half of the product is
+     * the well mixed one. */
+    uint64_t product = (uint64_t)(address >> 3) * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)(product >> 24) & self->mask;
+}
+
+nbp_heapgraph *
+nbp_heapgraph_new(size_t nodes)
+{
+    nbp_heapgraph *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return NULL;
+    }
+    self->capacity = FIRST_NODES;
+    while (self->capacity < nodes) {
+        self->capacity *= 2;
+    }
+    self->mask = 2 * self->capacity - 1;
+    self->edge_capacity = FIRST_EDGES + 3 * nodes;
+    self->addresses = malloc(self->capacity * sizeof(*self->addresses));
+    self->starts = malloc((self->capacity + 1) * sizeof(*self->starts));
+    self->table = malloc((self->mask + 1) * sizeof(*self->table));
+    self->targets = malloc(self->edge_capacity * sizeof(*self->targets));
+    if (self->addresses == NULL || self->starts == NULL || self->table == NULL ||
+        self->targets == NULL) {
+        nbp_heapgraph_destroy(&self);
+        return NULL;
+    }
+    memset(self->table, 0xFF, (self->mask + 1) * sizeof(*self->table));
+    return self;
+}
+
+void
+nbp_heapgraph_destroy(nbp_heapgraph **self)
+{
+    if (*self != NULL) {
+        free((*self)->addresses);
+        free((*self)->table);
+        free((*self)->targets);
+        free((*self)->starts);
+        free((*self)->sources);
+        free((*self)->source_starts);
+        free(*self);
+        *self = NULL;
+    }
+}
+
+/* The slot that holds `address`, or the empty one where it belongs. */
+static inline size_t
+probe(const nbp_heapgraph *self, uintptr_t address)
+{
+    size_t slot = slot_of(self, address);
+    for (;;) {
+        nbp_node node = self->table[slot];
+        if (node == NBP_NO_NODE || self->addresses[node] == address) {
+            return slot;
+        }
+        slot = (slot + 1) & self->mask;
+    }
+}
+
+static nbp_status
+grow_nodes(nbp_heapgraph *self)
+{
+    size_t capacity = 2 * self->capacity;
+    uintptr_t *addresses =
+        realloc(self->addresses, capacity * sizeof(*self->addresses));
+    if (addresses == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    self->addresses = addresses;
+    size_t *starts = realloc(self->starts, (capacity + 1) * sizeof(*self->starts));
+    if (starts == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    self->starts = starts;
+    nbp_node *table = malloc(2 * capacity * sizeof(*table));
+    if (table == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    free(self->table);
+    self->table = table;
+    self->mask = 2 * capacity - 1;
+    self->capacity = capacity;
+    memset(table, 0xFF, 2 * capacity * sizeof(*table));
+    for (size_t node = 0; node < self->count; node++) {
+        size_t slot = slot_of(self, self->addresses[node]);
+        while (table[slot] != NBP_NO_NODE) {
+            slot = (slot + 1) & self->mask;
+        }
+        table[slot] = (nbp_node)node;
+    }
+    return NBP_OK;
+}
+
+nbp_status
+nbp_heapgraph_add(nbp_heapgraph *self, uintptr_t address, nbp_node *node)
+{
+    size_t slot = probe(self, address);
+    if (self->table[slot] != NBP_NO_NODE) {
+        *node = self->table[slot];
+        return NBP_OK;
+    }
+    if (self->count >= NBP_NO_NODE - 1 || self->sources != NULL) {
+        return NBP_INVALID;
+    }
+    if (self->count == self->capacity) {
+        nbp_status status = grow_nodes(self);
+        if (status != NBP_OK) {
+            return status;
+        }
+        slot = probe(self, address);
+    }
+    self->addresses[self->count] = address;
+    *node = self->table[slot] = (nbp_node)self->count++;
+    return NBP_OK;
+}
+
+/* Turns the addresses that wait into edges, and meets the new ones. */
+static nbp_status
+resolve(nbp_heapgraph *self)
+{
+    size_t done = self->edges - self->waiting;
+    if (self->edges > self->edge_capacity) {
+        size_t capacity = 2 * self->edge_capacity;
+        nbp_node *targets = realloc(self->targets, capacity * sizeof(*targets));
+        if (targets == NULL) {
+            return NBP_NO_MEMORY;
+        }
+        self->targets = targets;
+        self->edge_capacity = capacity;
+    }
+    for (size_t i = 0; i < self->waiting; i++) {
+        __builtin_prefetch(&self->table[slot_of(self, self->batch[i])]);
+    }
+    for (size_t i = 0; i < self->waiting; i++) {
+        nbp_node node = self->table[slot_of(self, self->batch[i])];
+        if (node != NBP_NO_NODE) {
+            __builtin_prefetch(&self->addresses[node]);
+        }
+    }
+    for (size_t i = 0; i < self->waiting; i++) {
+        nbp_status status =
+            nbp_heapgraph_add(self, self->batch[i], &self->targets[done + i]);
+        if (status != NBP_OK) {
+            return status;
+        }
+    }
+    self->waiting = 0;
+    return NBP_OK;
+}
+
+void
+nbp_heapgraph_point(nbp_heapgraph *self, uintptr_t address)
+{
+    assert(self->opened > 0 && self->sources == NULL);
+    if (self->failed != NBP_OK) {
+        return;
+    }
+    if (self->waiting == BATCH) {
+        self->failed = resolve(self);
+        if (self->failed != NBP_OK) {
+            return;
+        }
+    }
+    self->batch[self->waiting++] = address;
+    self->edges++;
+}
+
+int
+nbp_heapgraph_next(nbp_heapgraph *self, nbp_node *node)
+{
+    assert(self->sources == NULL);
+    if (self->failed == NBP_OK && self->opened == self->count && self->waiting > 0) {
+        self->failed = resolve(self);
+    }
+    if (self->failed != NBP_OK) {
+        return (int)self->failed;
+    }
+    if (self->opened == self->count) {
+        return 0;
+    }
+    self->starts[self->opened] = self->edges;
+    *node = (nbp_node)self->opened++;
+    return 1;
+}
+
+nbp_status
+nbp_heapgraph_finish(nbp_heapgraph *self)
+{
+    if (self->failed != NBP_OK || self->waiting > 0 || self->opened < self->count) {
+        return NBP_INVALID;
+    }
+    self->starts[self->count] = self->edges;
+    size_t *starts = calloc(self->count + 2, sizeof(*starts));
+    nbp_node *sources = malloc((self->edges + 1) * sizeof(*sources));
+    if (starts == NULL || sources == NULL) {
+        free(starts);
+        free(sources);
+        return NBP_NO_MEMORY;
+    }
+    /* A counting sort. Counts are kept two places ahead, so that filling the rows
+     * leaves each entry at the beginning of its own row. */
+    for (size_t edge = 0; edge < self->edges; edge++) {
+        starts[self->targets[edge] + 2]++;
+    }
+    for (size_t node = 2; node < self->count + 2; node++) {
+        starts[node] += starts[node - 1];
+    }
+    for (size_t node = 0; node < self->count; node++) {
+        for (size_t edge = self->starts[node]; edge < self->starts[node + 1]; edge++) {
+            sources[starts[self->targets[edge] + 1]++] = (nbp_node)node;
+        }
+    }
+    self->sources = sources;
+    self->source_starts = starts;
+    return NBP_OK;
+}
+
+size_t
+nbp_heapgraph_nodes(const nbp_heapgraph *self)
+{
+    return self->count;
+}
+
+size_t
+nbp_heapgraph_edges(const nbp_heapgraph *self)
+{
+    return self->edges;
+}
+
+uintptr_t
+nbp_heapgraph_address(const nbp_heapgraph *self, nbp_node node)
+{
+    assert(node < self->count);
+    return self->addresses[node];
+}
+
+nbp_node
+nbp_heapgraph_find(const nbp_heapgraph *self, uintptr_t address)
+{
+    return self->table[probe(self, address)];
+}
+
+nbp_row
+nbp_heapgraph_targets(const nbp_heapgraph *self, nbp_node node)
+{
+    assert(self->sources != NULL && node < self->count);
+    size_t start = self->starts[node];
+    return (nbp_row){self->targets + start, self->starts[node + 1] - start};
+}
+
+nbp_row
+nbp_heapgraph_sources(const nbp_heapgraph *self, nbp_node node)
+{
+    assert(self->sources != NULL && node < self->count);
+    size_t start = self->source_starts[node];
+    return (nbp_row){self->sources + start, self->source_starts[node + 1] - start};
+}
+
+nbp_status
+nbp_heapgraph_grow_tree(const nbp_heapgraph *self, const nbp_node *starts, size_t count,
+                        nbp_node barrier, nbp_node *parents)
+{
+    nbp_node *queue = malloc((self->count + 1) * sizeof(*queue)); /* owned */
+    if (queue == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    size_t first = 0, last = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parents[starts[i]] == NBP_NO_NODE) {
+            parents[starts[i]] = starts[i];
+            queue[last++] = starts[i];
+        }
+    }
+    while (first < last) {
+        nbp_node node = queue[first++];
+        if (node == barrier) {
+            continue;
+        }
+        nbp_row row = nbp_heapgraph_targets(self, node);
+        for (size_t i = 0; i < row.count; i++) {
+            if (parents[row.nodes[i]] == NBP_NO_NODE) {
+                parents[row.nodes[i]] = node;
+                queue[last++] = row.nodes[i];
+            }
+        }
+    }
+    free(queue);
+    return NBP_OK;
+}
+
+size_t
+nbp_heapgraph_bytes(const nbp_heapgraph *self)
+{
+    size_t bytes = sizeof(*self);
+    bytes += self->capacity * sizeof(*self->addresses);
+    bytes += (self->capacity + 1) * sizeof(*self->starts);
+    bytes += (self->mask + 1) * sizeof(*self->table);
+    bytes += self->edge_capacity * sizeof(*self->targets);
+    if (self->sources != NULL) {
+        bytes += (self->count + 2) * sizeof(*self->source_starts);
+        bytes += (self->edges + 1) * sizeof(*self->sources);
+    }
+    return bytes;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What CPython's public interface can only show by changing it: attributes that have no
+ * dictionary yet, frames that have no frame object yet. Read, never written; nothing
+ * here makes an object, runs code or sets an exception. The GIL is held throughout, so
+ * the threads that own the frames stand still. */
+#ifndef NBP_LAYOUT_H
+#define NBP_LAYOUT_H
+
+#include <Python.h>
+
+#include <stdbool.h>
+
+/* The attributes that `op` keeps without a dictionary: `count` names and values, any of
+ * which may be NULL. All borrowed, valid until code runs. */
+typedef struct {
+    PyObject *const *values;
+    void *keys;
+    Py_ssize_t count;
+} nbp_attributes;
+
+nbp_attributes nbp_layout_attributes(PyObject *op);
+PyObject *nbp_layout_attribute_name(const nbp_attributes *attributes, Py_ssize_t index);
+
+/* The dictionary of `op` if it has been made; borrowed, else NULL. */
+PyObject *nbp_layout_dict(PyObject *op);
+
+/* True when that dictionary has to be added to what tp_traverse reports. */
+bool nbp_layout_hides_dict(PyObject *op);
+
+/* Bytes of the attributes kept without a dictionary, of a dictionary's table, and of
+ * the names that a type keeps for the attributes of its instances. */
+size_t nbp_layout_attributes_bytes(PyObject *op);
+size_t nbp_layout_dict_bytes(PyObject *dict);
+size_t nbp_layout_type_bytes(PyTypeObject *type);
+
+/* A frame as the interpreter keeps it; borrowed, valid until its code goes on. */
+typedef struct _PyInterpreterFrame nbp_frame;
+
+/* The innermost frame of Python code of a thread, and the one that called it; NULL when
+ * there is none. */
+nbp_frame *nbp_layout_innermost(PyThreadState *thread);
+nbp_frame *nbp_layout_caller(nbp_frame *frame);
+
+/* The frame inside a frame object, a generator or a coroutine; NULL when it is over. */
+nbp_frame *nbp_layout_frame_of(PyObject *op);
+
+PyCodeObject *nbp_layout_frame_code(nbp_frame *frame);
+PyObject *nbp_layout_frame_globals(nbp_frame *frame);
+PyObject *nbp_layout_frame_function(nbp_frame *frame);
+PyObject *nbp_layout_frame_object(nbp_frame *frame); /* NULL: none was asked for yet */
+PyObject *
+nbp_layout_frame_mapping(nbp_frame *frame); /* locals of a class or a module */
+
+/* Its variables, one for each name of the code's co_localsplusnames; NULL when unset.
+ */
+PyObject *const *nbp_layout_frame_variables(nbp_frame *frame);
+
+/* True when a generator or a coroutine, which is an object of its own, holds it. */
+bool nbp_layout_frame_is_held(nbp_frame *frame);
+
+#endif /* NBP_LAYOUT_H */

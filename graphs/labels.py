@@ -1,0 +1,153 @@
+"""Words for objects and references that run none of the objects' code.
+
+A profiler that calls a stranger's ``__repr__`` changes what it looks at, may print, may
+take minutes and may crash. So a value is shown only of types whose ``repr`` is known, and
+classes are asked for their names past their metaclasses.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .._core import reference_names
+from ..views.names import clean
+
+__all__ = ["describe", "edge_names", "has_finalizer", "long_name", "short_name"]
+
+_WIDTH = 40
+
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+_module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
+
+_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
+
+_COUNTED = (tuple, list, dict, set, frozenset, deque)
+_NAMED = (
+    types.BuiltinFunctionType,
+    types.FunctionType,
+    types.MethodWrapperType,
+    types.WrapperDescriptorType,
+)
+
+
+def short_name(cls: type) -> str:
+    """Give the name of a class, without its module."""
+    return _name_of(cls)
+
+
+def long_name(cls: type) -> str:
+    """Give the name of a class with its module, as in ``'builtins.list'``."""
+    try:
+        module = _module_of(cls)
+    except AttributeError:
+        module = None
+    if type(module) is not str:
+        # Cython's types leave it to a metaclass that is written in C.
+        getter = _dict_of(type(cls)).get("__module__")
+        known = type(getter) is types.GetSetDescriptorType
+        module = getter.__get__(cls) if known and type(cls) is not type else None
+    name = _name_of(cls)
+    return f"{module}.{name}" if type(module) is str and module else name
+
+
+def has_finalizer(cls: type) -> bool:
+    """Tell whether a class has a ``__del__``."""
+    return any("__del__" in _dict_of(base) for base in _mro_of(cls))
+
+
+def describe(value: object, ask: bool = False) -> str:
+    """Describe an object in at most 40 characters.
+
+    Parameters
+    ----------
+    value : object
+    ask : bool
+        Whether to call the ``repr`` of types that are not known to be harmless.
+    """
+    try:
+        return clean(_describe(value, ask))[:_WIDTH]
+    except Exception:
+        return "(unrepresentable)"
+
+
+def _describe(value: object, ask: bool) -> str:
+    cls = type(value)
+    if cls in _PLAIN:
+        return _PLAIN[cls](value)
+    for base in _COUNTED:
+        if issubclass(cls, base):
+            return f"{base.__len__(value)} items"  # type: ignore[arg-type]
+    if issubclass(cls, type):
+        return _name_of(value)  # type: ignore[arg-type]
+    if issubclass(cls, types.ModuleType):
+        name = types.ModuleType.__getattribute__(value, "__dict__").get("__name__")
+        return name if type(name) is str else "module"
+    if cls is types.FunctionType and value.__name__ == "<lambda>":  # type: ignore[attr-defined]
+        code = value.__code__  # type: ignore[attr-defined]
+        place = os.path.basename(code.co_filename)
+        return f"lambda: {place}:{code.co_firstlineno}"
+    if cls in _NAMED:
+        return str(value.__name__)  # type: ignore[attr-defined]
+    if cls is types.MethodType:
+        return f"{_describe(value.__func__, ask)} (bound)"  # type: ignore[attr-defined]
+    if cls is types.FrameType:
+        return f"{value.f_code.co_filename}:{value.f_lineno}"  # type: ignore[attr-defined]
+    if cls is types.CodeType:
+        place = os.path.basename(value.co_filename)  # type: ignore[attr-defined]
+        return f"{value.co_name} {place}:{value.co_firstlineno}"  # type: ignore[attr-defined]
+    return repr(value) if ask else object.__repr__(value)
+
+
+def _show_int(value: Any) -> str:
+    # The digits of a very large number take seconds, and the interpreter refuses them.
+    return repr(value) if value.bit_length() < 1000 else f"{value.bit_length()} bits"
+
+
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    str: lambda value: repr(value[:_WIDTH]),
+    bytes: lambda value: repr(value[:_WIDTH]),
+    int: _show_int,
+    float: repr,
+    complex: repr,
+    bool: repr,
+    types.NoneType: repr,
+    types.EllipsisType: repr,
+    types.NotImplementedType: repr,
+    range: repr,
+}
+
+
+def edge_names(source: object, target: object) -> list[str]:
+    """Give the names by which one object holds another, as they are written in code.
+
+    ``.x`` is an attribute, ``[0]`` an item, ``x`` a variable of a frame, and words in
+    parentheses are references that code cannot write.
+    """
+    return [_written(*name) for name in _names(source, target)]
+
+
+def _names(source: object, target: object) -> list[tuple[str, Any]]:
+    names = reference_names(source, target)
+    if not names and type(source) is deque:
+        # A copy, made in one step: another thread may change it meanwhile.
+        for index, item in enumerate(tuple(source)):
+            if item is target:
+                return [("index", index)]
+    return names
+
+
+def _written(way: str, key: Any) -> str:
+    if way == "attribute":
+        return f".{clean(key)}"
+    if way == "variable":
+        return clean(key)
+    if way == "index":
+        return f"[{key}]"
+    if way == "value":
+        return f"[{describe(key)}]"
+    return {"key": "(key)", "member": "(member)"}[way]

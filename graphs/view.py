@@ -1,0 +1,356 @@
+"""How references are shown: as a tree of text, as a picture, as DOT text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import _core
+from ..results import Result
+from ..views import units
+from ..views.charts import Picture
+from ..views.colours import GREY
+from ..views.names import clean, shorten
+from .result import Holder, Node, ReferenceGraph, Why
+
+__all__ = ["dot", "headline", "html", "svg", "text"]
+
+_LINES = 200
+
+
+def headline(result: Result) -> str:
+    """Give a result in one line."""
+    return _views(result)[0](result)
+
+
+def text(result: Result) -> str:
+    """Give a result as text that is complete without the HTML, without a final newline."""
+    return _views(result)[1](result)
+
+
+def html(result: Result) -> str:
+    """Give a result as HTML that an untrusted notebook shows whole."""
+    return _views(result)[2](result)
+
+
+def _views(result: Result) -> tuple[Callable[[Any], str], ...]:
+    views: dict[type[Result], tuple[Callable[[Any], str], ...]] = {
+        ReferenceGraph: (_graph_line, _graph_text, _graph_html),
+        Why: (_why_line, _why_text, _why_html),
+    }
+    return views[type(result)]
+
+
+# References
+
+
+def _graph_line(graph: ReferenceGraph) -> str:
+    asked = sum(node.depth == 0 for node in graph.nodes)
+    others = units.plural(len(graph.nodes) - asked, "object")
+    what = "hold" if graph.backwards else "are held by"
+    them = "it" if asked == 1 else f"the {asked}"
+    if len(graph.nodes) - asked == 1:
+        what = "holds" if graph.backwards else "is held by"
+    reach = units.plural(graph.max_depth, "reference")
+    return f"{others} {what} {them} within {reach}"
+
+
+def _title(node: Node) -> str:
+    title = node.type
+    if node.refcount is not None:
+        title += f" [{node.refcount}]"
+    return clean(title)
+
+
+def _words(node: Node) -> str:
+    words = f"{_title(node)}  {clean(node.value)}"
+    if node.info:
+        words += f"  {clean(node.info)}"
+    return words.replace("\n", " ")
+
+
+def _graph_text(graph: ReferenceGraph) -> str:
+    lines = list(_tree(graph))
+    if len(lines) > _LINES:
+        lines = [*lines[:_LINES], f"and {len(lines) - _LINES:,} more lines"]
+    return "\n".join(lines)
+
+
+def _tree(graph: ReferenceGraph) -> Iterator[str]:
+    """Give the graph as a tree: each object is followed once, where it is nearest."""
+    near: dict[int, list[tuple[int, str]]] = {}
+    for reference in graph.references:
+        here, there = reference.held, reference.holder
+        if not graph.backwards:
+            here, there = there, here
+        near.setdefault(here, []).append((there, ", ".join(reference.names)))
+    followed: set[int] = set()
+    starts = [number for number, node in enumerate(graph.nodes) if node.depth == 0]
+    # By hand: a chain may be deeper than Python's own stack.
+    todo = [(number, "", "", "") for number in reversed(starts)]
+    while todo:
+        number, name, lead, indent = todo.pop()
+        again = number in followed
+        node = graph.nodes[number]
+        yield f"{lead}{_through(name, graph.backwards)}{_words(node)}" + (
+            "  (see above)" if again and near.get(number) else ""
+        )
+        if again:
+            continue
+        followed.add(number)
+        branches: list[tuple[int, str]] = near.get(number, [])
+        more = node.left_out
+        if more:
+            # Stands before what the branches print, because they are still to come.
+            yield f"{indent}├─ {_left_out(more, graph.backwards)}"
+        for place, (other, name) in enumerate(reversed(branches)):
+            last = place == 0
+            todo.append(
+                (
+                    other,
+                    name,
+                    indent + ("└─ " if last else "├─ "),
+                    indent + ("   " if last else "│  "),
+                )
+            )
+
+
+def _through(name: str, backwards: bool) -> str:
+    if not name:
+        return ""
+    return f"{name} of " if backwards else f"{name}: "
+
+
+def _left_out(number: int, backwards: bool) -> str:
+    return f"{number} more {'backreferences' if backwards else 'references'}"
+
+
+def _graph_html(graph: ReferenceGraph) -> str:
+    from ..views.html import render
+
+    return render(
+        "graphs/references.html.j2",
+        picture=_picture(graph),
+        headline=_graph_line(graph),
+        missing=_missing(graph),
+        tree=_graph_text(graph),
+    )
+
+
+def _picture(graph: ReferenceGraph) -> Picture:
+    drawn = svg(graph)
+    size = re.search(r'width="(\d+)pt" height="(\d+)pt"', drawn)
+    width, height = (int(size[1]), int(size[2])) if size else (300, 150)
+    return Picture(drawn, _graph_line(graph), width * 4 // 3, height * 4 // 3)
+
+
+def _shown(graph: ReferenceGraph) -> tuple[int, list[Any]]:
+    """Cut a graph to what can be laid out: the nearest objects, and their references."""
+    # Room for as many boxes that say what was left out.
+    nodes = min(len(graph.nodes), _core.PICTURE_NODES // 2)
+    references = [
+        reference
+        for reference in graph.references
+        if reference.holder < nodes and reference.held < nodes
+    ]
+    return nodes, references[: _core.PICTURE_EDGES // 2]
+
+
+def _missing(graph: ReferenceGraph) -> str:
+    nodes, references = _shown(graph)
+    parts = []
+    if nodes < len(graph.nodes):
+        parts.append(units.plural(len(graph.nodes) - nodes, "object"))
+    if len(references) < len(graph.references):
+        left_out = len(graph.references) - len(references)
+        parts.append(units.plural(left_out, "reference"))
+    return f"not drawn: {' and '.join(parts)}" if parts else ""
+
+
+def svg(graph: ReferenceGraph) -> str:
+    """Draw the graph, cut to what can be laid out, as an ``<svg>`` element."""
+    count, references = _shown(graph)
+    nodes = [_box(node, graph.max_depth) for node in graph.nodes[:count]]
+    edges = [
+        (reference.holder, reference.held, _arrow(", ".join(reference.names)))
+        for reference in references
+    ]
+    for number, node in enumerate(graph.nodes[:count]):
+        if node.left_out:
+            pair = (len(nodes), number) if graph.backwards else (number, len(nodes))
+            edges.append((*pair, {"color": "#d44955", "style": "dotted"}))
+            nodes.append(_left_out_box(node, graph.backwards))
+    return _core.draw(nodes, edges, _CANVAS)
+
+
+_FONT = "Helvetica"
+_CANVAS = {"bgcolor": "transparent", "fontname": _FONT, "nodesep": "0.2"}
+
+
+def _box(node: Node, max_depth: int) -> dict[str, str]:
+    hue, saturation, value = _colour(node, max_depth)
+    label = [_title(node), clean(node.value)]
+    if node.info:
+        label.append(clean(node.info))
+    box = {
+        "label": "\n".join(shorten(line, 60) for line in label),
+        "shape": "box",
+        "style": "filled,rounded",
+        "fontname": _FONT,
+        "fontsize": "11",
+        # Browsers may have a wider font than the one that was measured with.
+        "margin": "0.18,0.06",
+        "color": GREY,
+        "fillcolor": f"{hue:g},{saturation:g},{value:g}",
+        "fontcolor": "white" if value < 0.5 else "black",
+        "tooltip": _words(node),
+    }
+    if node.depth == 0:
+        box["fontcolor"] = "#c00000"
+        box["penwidth"] = "2"
+    if node.finalizer:
+        box["color"] = "#d44955"
+        box["peripheries"] = "2"
+    return box | {
+        name: value for name, value in node.attributes.items() if name != "shape"
+    }
+
+
+def _colour(node: Node, max_depth: int) -> tuple[float, float, float]:
+    """Give hue, saturation and value: lighter for nearer, green for modules."""
+    value = 1 - 0.7 * node.depth / max(max_depth, 1)
+    hue, saturation = (0.3, 1.0) if node.module else (0.0, 0.0)
+    if node.highlighted:
+        hue, saturation, value = 0.6, 0.6, 0.5 + value * 0.5
+    return hue, saturation, value
+
+
+def _arrow(name: str) -> dict[str, str]:
+    arrow = {"color": GREY, "arrowsize": "0.7"}
+    if name:
+        arrow |= {
+            "label": f" {shorten(name, 40)} ",
+            "fontname": _FONT,
+            "fontsize": "10",
+            "fontcolor": GREY,
+        }
+    return arrow
+
+
+def _left_out_box(node: Node, backwards: bool) -> dict[str, str]:
+    return {
+        "label": _left_out(node.left_out, backwards),
+        "shape": "box",
+        "style": "filled",
+        "color": "#d44955",
+        "fillcolor": "#d44955",
+        "fontcolor": "white",
+        "fontname": _FONT,
+        "fontsize": "9",
+        "height": "0.25",
+    }
+
+
+def dot(graph: ReferenceGraph) -> str:
+    """Give the whole graph as DOT text, in objgraph's form."""
+    lines = [
+        "digraph ObjectGraph {",
+        "  node[shape=box, style=filled, fillcolor=white];",
+    ]
+    for node in graph.nodes:
+        lines += _dot_node(node, graph)
+    for reference in graph.references:
+        pair = [
+            f"o{graph.nodes[end].address}" for end in (reference.holder, reference.held)
+        ]
+        name = ", ".join(reference.names)
+        label = f' [label="{_quoted(name)}"]' if name else ""
+        lines.append(f"  {pair[0]} -> {pair[1]}{label};")
+    return "\n".join([*lines, "}", ""])
+
+
+def _dot_node(node: Node, graph: ReferenceGraph) -> Iterator[str]:
+    name = f"o{node.address}"
+    words = [_title(node), node.value, *([node.info] if node.info else [])]
+    extra = "".join(
+        f', {key}="{_quoted(value)}"' for key, value in node.attributes.items()
+    )
+    if node.depth == 0:
+        yield f"  {name}[fontcolor=red];"
+    label = _quoted("\n".join(words))
+    yield f'  {name}[label="{label}"{extra}];'
+    hue, saturation, value = _colour(node, graph.max_depth)
+    yield f'  {name}[fillcolor="{hue:g},{saturation:g},{value:g}"];'
+    if value < 0.5:
+        yield f"  {name}[fontcolor=white];"
+    if node.finalizer:
+        yield f"  {name}->{name}_has_a_del[color=red,style=dotted,len=0.25,weight=10];"
+        yield (
+            f'  {name}_has_a_del[label="__del__",shape=doublecircle,height=0.25,'
+            'color=red,fillcolor="0,.5,1",fontsize=6];'
+        )
+    if node.left_out:
+        pair = f"{name}->too_many_{name}"
+        if graph.backwards:
+            pair = f"too_many_{name}->{name}"
+        yield f"  {pair}[color=red,style=dotted,len=0.25,weight=10];"
+        yield (
+            f'  too_many_{name}[label="{_left_out(node.left_out, graph.backwards)}",'
+            "shape=box,height=0.25,color=red,fillcolor=red,fontsize=6,fontcolor=white];"
+        )
+
+
+def _quoted(words: str) -> str:
+    words = clean(words).replace("\\", "\\\\").replace('"', '\\"')
+    return words.replace("\n", "\\n")
+
+
+# Why
+
+
+def _why_line(why: Why) -> str:
+    what = clean(f"{why.type} {why.value}")
+    if not why.holders:
+        return f"{what} is held by nothing that can be found"
+    count = units.plural(why.total, "object")
+    return f"{what} is held by {count}"
+
+
+def _why_text(why: Why) -> str:
+    lines = [_why_line(why)]
+    for holder in why.holders:
+        lines.append("")
+        lines.append(f"  {clean(holder.expression)}   {clean(holder.place)}")
+        lines += [f"      {clean(step)}" for step in holder.steps]
+        if holder.advice:
+            advice = clean(holder.advice).replace("\n", "\n" + " " * 17)
+            lines.append(f"      to let go: {advice}")
+    if more := _more(why):
+        lines += ["", more]
+    return "\n".join(lines)
+
+
+def _more(why: Why) -> str:
+    return f"and {why.left_out:,} more" if why.left_out else ""
+
+
+def _why_html(why: Why) -> str:
+    from ..views.html import render
+
+    return render(
+        "graphs/why.html.j2",
+        headline=_why_line(why),
+        holders=[_Shown(holder) for holder in why.holders],
+        more=_more(why),
+    )
+
+
+class _Shown:
+    """A holder as its template writes it."""
+
+    def __init__(self, holder: Holder) -> None:
+        self.expression = holder.expression
+        self.place = holder.place
+        self.advice = holder.advice
+        self.steps = "\n".join(clean(step) for step in holder.steps)

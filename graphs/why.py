@@ -1,0 +1,247 @@
+"""Why an object is alive: the shortest ways to it, in the user's own words."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from typing import Any
+
+from .._core import paths_to
+from .labels import describe, edge_names, long_name
+from .result import Holder, Why
+
+__all__ = ["why"]
+
+# What runs a cell and what answers this question: their functions hold everything for a
+# moment, which explains nothing.
+_OURS = ("nbprobe",)
+_HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy")
+
+_HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_oh|_ih|_dh|Out|In")
+_LAST_ERROR = ("last_exc", "last_value", "last_traceback")
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+
+def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
+    """Say what keeps an object alive.
+
+    Parameters
+    ----------
+    obj : object
+    limit : int
+        How many ways to it to give, one through each object that holds it.
+    internals : bool
+        Give also the functions of IPython and of the kernel that are running.
+
+    Returns
+    -------
+    Why
+        The shortest ways from modules, then from running functions, then from what is
+        held outside of Python's own objects; each with what would let go.
+
+    Notes
+    -----
+    Weak references hold nothing and are not followed. The heap is looked through once,
+    and is left as it is: nothing is collected, and no code of the objects runs.
+
+    See Also
+    --------
+    show_backrefs : the same as a picture, with everything on the way.
+
+    Examples
+    --------
+    >>> cache = {"rows": [[1, 2]]}
+    >>> print(why(cache["rows"][0]))  # doctest: +SKIP
+    list 2 items is held by 1 object
+      cache['rows'][0]   variable of this notebook
+          to let go: del cache
+    """
+    if limit < 1:
+        raise ValueError(f"limit must be 1 or more, and is {limit}")
+    hidden = _OURS if internals else _OURS + _HOST
+    # More than asked for, because several may be one and the same to the user.
+    total, paths = paths_to(obj, hidden, 4 * limit + 16)
+    holders: dict[tuple[str, str], tuple[Holder, int]] = {}
+    history: dict[str, int] = {}
+    for number, (kind, variable, chain) in enumerate(paths):
+        for name in _last_names(chain, variable, obj):
+            holder = _holder(kind, variable, chain, name)
+            if holder.origin == "history":
+                history[holder.expression] = number
+            else:
+                # A frame may lead there twice, by itself and by a copy of its names.
+                holders.setdefault((holder.expression, holder.place), (holder, number))
+    chosen = list(holders.values())[: limit - bool(history)]
+    covered = {number for _, number in chosen} | set(history.values())
+    shown = [holder for holder, _ in chosen]
+    if history:
+        shown.insert(0, _fold(list(history)))
+    left_out = total - len(covered)
+    return Why(_short(type(obj)), describe(obj), total, tuple(shown), left_out)
+
+
+def _short(cls: type) -> str:
+    return long_name(cls).removeprefix("builtins.").removeprefix("__main__.")
+
+
+def _last_names(chain: list[Any], variable: str | None, obj: object) -> list[str]:
+    """Give the names of the last reference, of which one object may have several."""
+    if len(chain) == 1 and variable is not None:
+        return [""]
+    return _written(chain[-1], obj)
+
+
+def _written(source: object, target: object) -> list[str]:
+    return edge_names(source, target) or [f" -> ({_short(type(target))})"]
+
+
+def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Holder:
+    start = 1 if variable is not None else 0
+    names = [
+        _in_code(source, _written(source, target)[0])
+        for source, target in zip(chain[start:], chain[start + 1 :], strict=False)
+    ]
+    if start < len(chain):
+        names.append(_in_code(chain[-1], last))
+    steps = tuple(f"{_short(type(it))}  {describe(it)}" for it in chain)
+    if kind == "frame":
+        return _of_frame(chain[0], variable, names, steps)
+    if kind == "module":
+        return _of_module(chain, names, steps)
+    expression = f"({_short(type(chain[0]))})" + "".join(names)
+    place = "held by C code, by the interpreter or by a running expression"
+    return Holder(expression, "outside", place, steps, "")
+
+
+_FRAME = ".f_locals"
+
+
+def _in_code(source: object, name: str) -> str:
+    """Write a variable of a frame or a generator as code reaches it from outside."""
+    if not name[:1].isidentifier():
+        return name
+    frame = "" if type(source) is types.FrameType else ".gi_frame"
+    return f"{frame}{_FRAME}['{name}']"
+
+
+def _of_frame(
+    code: Any, variable: str | None, names: list[str], steps: tuple[str, ...]
+) -> Holder:
+    expression = (variable or "") + _folded(names)
+    place = f"in the running function {_code_name(code)}"
+    advice = f"it goes when the function returns, or by `del {variable}` there"
+    return Holder(expression, "frame", place, steps, advice if variable else "")
+
+
+def _code_name(code: Any) -> str:
+    if type(code) is not types.CodeType:
+        return describe(code)
+    return f"{code.co_qualname}() ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _folded(names: list[str]) -> str:
+    """Put names one after the other, an attribute's dictionary left unsaid."""
+    expression = ""
+    for name in names:
+        key = re.fullmatch(r"\['(.*)'\]", name)
+        if expression.endswith(".__dict__") and key and _is_identifier(key[1]):
+            expression = expression.removesuffix(".__dict__") + f".{key[1]}"
+        else:
+            expression += name
+    return expression
+
+
+def _is_identifier(word: str) -> bool:
+    return _IDENTIFIER.fullmatch(word) is not None
+
+
+def _of_module(chain: list[Any], names: list[str], steps: tuple[str, ...]) -> Holder:
+    module = describe(chain[0])
+    path = _folded([f"{module}", *names]).removeprefix("__main__.")
+    variable = path.removeprefix("sys.")
+    if _is_history(chain):
+        return Holder(_output_name(path), "history", "", (), "")
+    word = re.match(_IDENTIFIER, variable)
+    first = word[0] if word else path
+    if module == "sys" and first in _LAST_ERROR:
+        return _of_traceback(chain, names, path, steps)
+    if module == "__main__":
+        if _HISTORY.fullmatch(first):
+            return Holder(_output_name(path), "history", "", (), "")
+        place = "variable of this notebook" if _shell() else "variable of __main__"
+        return Holder(path, "notebook", place, steps, f"del {first}")
+    # Deeper inside of a module it is not ours to say what can be done without.
+    advice = f"del {path}" if len(chain) <= 4 else ""
+    return Holder(path, "module", f"module {module}", steps, advice)
+
+
+def _of_traceback(
+    chain: list[Any], names: list[str], path: str, steps: tuple[str, ...]
+) -> Holder:
+    """Say which function that failed has the object, and in which variable."""
+    frames = [at for at, it in enumerate(chain) if type(it) is types.FrameType]
+    place = "held by the last error"
+    if frames:
+        rest = _folded(names[frames[-1] :]).removeprefix(_FRAME)
+        path = re.sub(r"^\['(\w+)'\]", r"\1", rest)
+        name = _code_name(chain[frames[-1]].f_code)
+        place = f"in the last error's traceback, in {name}"
+    return Holder(path, "traceback", place, steps, _forget_error())
+
+
+def _forget_error() -> str:
+    """Give the statement that lets go of the last error, here."""
+    places = [f"sys.{name}" for name in _LAST_ERROR if hasattr(sys, name)]
+    if _shell() is not None:
+        places.append("get_ipython().InteractiveTB.tb")
+    return f"import sys; {' = '.join(places)} = None"
+
+
+def _shell() -> Any:
+    """Give the running IPython shell, without importing IPython; None for none."""
+    module = sys.modules.get("IPython.core.interactiveshell")
+    if module is None or not module.InteractiveShell.initialized():
+        return None
+    return module.InteractiveShell._instance
+
+
+def _is_history(chain: list[Any]) -> bool:
+    """Tell whether IPython's own bookkeeping of outputs is what holds."""
+    shell = _shell()
+    if shell is None:
+        return False
+    # The result of the cell before this one is kept until this one ends.
+    last = shell.last_execution_result
+    ours = (shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"), last)
+    return any(chain[-1] is it for it in ours)
+
+
+def _output_name(path: str) -> str:
+    """Give a name in the output history as the user knows it."""
+    number = re.search(r"(?:Out|_oh).*\[(\d+)\]", path) or re.fullmatch(r"_(\d+)", path)
+    if number:
+        return f"Out[{number[1]}]"
+    last = re.search(r"(_{1,3}|_\d+)'?\]?$", path)
+    return last[1] if last else path
+
+
+def _fold(names: list[str]) -> Holder:
+    """Put all that IPython keeps of its outputs into one line."""
+    numbers = sorted(
+        {int(name[4:-1]) for name in names if re.fullmatch(r"Out\[\d+\]", name)}
+    )
+    recent = sorted({name for name in names if re.fullmatch(r"_{1,3}", name)}, key=len)
+    shown = [f"Out[{number}]" for number in numbers] + recent
+    # It keeps a copy of these names, which %reset forgets to clear.
+    copies = recent + [f"_{number}" for number in numbers]
+    advice = "%reset -f out"
+    if copies:
+        advice += f"\nget_ipython().user_ns_hidden.update(dict.fromkeys({copies}))"
+    return Holder(
+        ", ".join(shown) or "the result of the last cell",
+        "history",
+        "IPython's history of outputs",
+        (),
+        advice,
+    )

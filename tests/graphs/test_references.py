@@ -1,0 +1,273 @@
+"""Pictures of references and chains, beside objgraph's own."""
+
+from __future__ import annotations
+
+import gc
+import io
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import nbprobe
+from nbprobe import graphs
+
+objgraph = pytest.importorskip("objgraph", reason="compares with the real objgraph")
+
+
+class Thing:
+    def __init__(self, **held: object) -> None:
+        self.__dict__.update(held)
+
+
+class Light:
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+
+class Dying:
+    def __del__(self) -> None:
+        pass
+
+
+class Nasty:
+    """Objects whose every method is a trap."""
+
+    def _refuse(self, *args: object) -> object:
+        raise AssertionError("user code was run")
+
+    __repr__ = __str__ = __eq__ = __hash__ = __len__ = __bool__ = _refuse  # type: ignore[assignment]
+    __getattribute__ = __iter__ = _refuse  # type: ignore[assignment]
+    __class__ = property(_refuse)  # type: ignore[assignment]
+
+
+GLOBAL: dict[str, Any] = {}
+
+
+def pairs(dot: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"(o\d+) -> (o\d+)", dot))
+
+
+def both(name: str, objs: Any, **keywords: Any) -> tuple[str, str]:
+    ours, theirs = io.StringIO(), io.StringIO()
+    getattr(graphs, name)(objs, output=ours, **keywords)
+    getattr(objgraph, name)(objs, output=theirs, **keywords)
+    return ours.getvalue(), theirs.getvalue()
+
+
+def test_references_are_those_that_objgraph_finds() -> None:
+    top = {"a": [1, {"b": (Light("x"),)}], "c": {1, 2}}
+    ours, theirs = both("show_refs", [top], max_depth=3)
+    assert pairs(ours) == pairs(theirs) != set()
+
+
+def test_back_references_are_those_that_objgraph_finds() -> None:
+    leaf = Light(None)
+    GLOBAL["leaf"] = [leaf, {"x": leaf}]
+    try:
+        ours, theirs = both("show_backrefs", [leaf], max_depth=4)
+    finally:
+        GLOBAL.clear()
+    assert pairs(theirs) <= pairs(ours)
+    assert len(pairs(ours)) <= len(pairs(theirs)) + 1
+
+
+def test_the_dot_text_is_one_graph_with_balanced_quotes() -> None:
+    ours, theirs = both("show_refs", [{'"\\\n\x1b': "\0<&>"}], max_depth=2)
+    assert ours.splitlines()[:2] == theirs.splitlines()[:2]
+    assert ours.endswith("}\n")
+    assert all(
+        re.sub(r"\\.", "", line).count('"') % 2 == 0 for line in ours.splitlines()
+    )
+
+
+def test_too_many_are_counted() -> None:
+    graph = graphs.show_refs([[[] for _ in range(30)]], max_depth=1, too_many=4)
+    assert graph is not None
+    assert graph.nodes[0].left_out == 26
+    assert len(graph.nodes) == 5
+    assert "26 more references" in str(graph)
+    ours, theirs = both("show_refs", [[[] for _ in range(30)]], max_depth=1, too_many=4)
+    assert "26 more references" in ours
+    assert "26 more references" in theirs
+
+
+def test_attributes_have_names_and_get_no_dictionary() -> None:
+    leaf = [1]
+    holder = Light(leaf)
+    graph = graphs.show_backrefs([leaf], max_depth=1)
+    assert graph is not None
+    assert (".held",) in [reference.names for reference in graph.references]
+    assert not any(type(held) is dict for held in gc.get_referents(holder))
+
+
+def test_no_code_of_the_objects_runs_and_nothing_is_printed_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nasty = Nasty()
+    graph = graphs.show_refs([[nasty, {1: nasty}]], max_depth=3)
+    assert graph is not None
+    # Outside of IPython nobody would show the result.
+    assert capsys.readouterr().out == f"{graph}\n"
+    assert "Nasty" in str(graph)
+    graphs.show_backrefs([nasty], max_depth=3)
+    print(graphs.why(nasty))
+
+
+def test_a_repr_is_asked_on_request_and_may_fail() -> None:
+    class Proud:
+        def __repr__(self) -> str:
+            return "I am proud"
+
+    class Broken:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    graph = graphs.show_refs([Proud(), Broken()], max_depth=0, reprs=True)
+    assert graph is not None
+    assert [node.value for node in graph.nodes] == ["I am proud", "(unrepresentable)"]
+    quiet = graphs.show_refs([Proud()], max_depth=0)
+    assert quiet is not None
+    assert "proud" not in quiet.nodes[0].value
+
+
+def test_refcounts_are_the_users_references() -> None:
+    leaf = Light(None)
+    held = [leaf, leaf]
+    direct = graphs.show_refs(leaf, max_depth=0, refcounts=True)
+    listed = graphs.show_refs(held, max_depth=1, refcounts=True)
+    around = graphs.show_refs([held], max_depth=1, refcounts=True)
+    assert direct is not None and listed is not None and around is not None
+    assert direct.nodes[0].refcount == sys.getrefcount(leaf) - 1 == 3
+    assert listed.nodes[0].refcount == 3
+    assert around.nodes[1].refcount == 3
+
+
+def test_extras_highlights_finalizers_and_modules() -> None:
+    graph = graphs.show_refs(
+        [Dying(), sys, 1],
+        max_depth=0,
+        extra_info=lambda it: "more",
+        highlight=lambda it: it == 1,
+        extra_node_attrs=lambda it: {"URL": "#x", "gone": None},
+    )
+    assert graph is not None
+    dying, module, one = graph.nodes
+    assert dying.finalizer and not module.finalizer
+    assert module.module and module.value == "sys"
+    assert one.highlighted and one.info == "more"
+    assert dying.attributes == {"URL": "#x"}
+
+
+def test_files_by_their_suffix(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    svg, dot = str(tmp_path / "x.svg"), str(tmp_path / "x.dot")
+    assert graphs.show_refs([[1]], filename=svg) is None
+    graphs.show_refs([[1]], filename=dot)
+    assert capsys.readouterr().out == (
+        f"Image generated as {svg}\nGraph written to {dot} (2 nodes)\n"
+    )
+    ElementTree.parse(svg)
+    assert Path(dot).read_text().startswith("digraph ObjectGraph {")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    graphs.show_refs([[1]], filename=str(tmp_path / "x.png"))
+    assert "Image renderer (dot) not found" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no suffix"):
+        graphs.show_refs([[1]], filename=str(tmp_path / "x"))
+    with pytest.raises(ValueError, match="both output and filename"):
+        graphs.show_refs([[1]], filename=svg, output=io.StringIO())
+    with pytest.raises(FileNotFoundError):
+        graphs.show_refs([[1]], filename=str(tmp_path / "none" / "x.svg"))
+
+
+def test_a_negative_depth_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match="max_depth must not be negative, and is -1"):
+        graphs.show_refs([1], max_depth=-1)
+
+
+def test_a_picture_too_large_says_what_it_lacks() -> None:
+    graph = graphs.show_refs(
+        [[[number] for number in range(500)]], max_depth=2, too_many=500
+    )
+    assert graph is not None
+    html = graph._repr_mimebundle_()["text/html"]
+    assert "not drawn: 901 objects and 901 references" in html
+    assert "more lines" in str(graph)
+
+
+def test_dense_graphs_are_drawn_in_time() -> None:
+    things = [[] for _ in range(60)]  # type: ignore[var-annotated]
+    for thing in things:
+        thing.extend(things)
+    graph = graphs.show_refs(things, max_depth=2, too_many=100)
+    assert graph is not None
+    ElementTree.fromstring(
+        graph._repr_mimebundle_(include=["image/svg+xml"])["image/svg+xml"]
+    )
+
+
+def test_hostile_labels_make_well_formed_pictures() -> None:
+    words = [
+        "\x00\x01\x1b[31m",
+        "</svg><script>",
+        "&amp;\\N\\G",
+        "\ud800",
+        "日本",
+        "x" * 10_000,
+    ]
+    graph = graphs.show_refs(
+        [{word: word for word in words}],
+        max_depth=1,
+        extra_info=lambda it: words[0] + words[1],
+    )
+    assert graph is not None
+    bundle = graph._repr_mimebundle_(include=["image/svg+xml", "text/html"])
+    ElementTree.fromstring(bundle["image/svg+xml"])
+    assert "<script" not in bundle["text/html"]
+
+
+def test_a_picture_can_be_saved_and_loaded(tmp_path: Path) -> None:
+    graph = graphs.show_refs([{"a": [1]}], max_depth=2)
+    assert graph is not None
+    graph.save(tmp_path / "graph.json")
+    assert nbprobe.load(tmp_path / "graph.json") == graph
+    reason = graphs.why(graph)
+    reason.save(tmp_path / "why.json")
+    assert nbprobe.load(tmp_path / "why.json") == reason
+
+
+def test_chains_are_those_that_objgraph_finds() -> None:
+    leaf = Light(None)
+    GLOBAL["leaf"] = [[[leaf]]]
+    try:
+        ours = graphs.find_backref_chain(leaf, graphs.is_proper_module)
+        theirs = objgraph.find_backref_chain(leaf, objgraph.is_proper_module)
+        assert [id(it) for it in ours[:1]] == [id(it) for it in theirs[:1]]
+        assert len(ours) == len(theirs) == 7
+        assert ours[-1] is leaf
+        graph = graphs.show_chain(ours)
+        assert graph is not None
+        assert len(graph.nodes) == 7
+        down = graphs.find_ref_chain(GLOBAL, lambda it: it is leaf)
+        assert [id(it) for it in down] == [id(it) for it in ours[-5:]]
+    finally:
+        GLOBAL.clear()
+    assert graphs.find_ref_chain(leaf, lambda it: False, max_depth=2) == [leaf]
+    with pytest.raises(ValueError, match="not empty"):
+        graphs.show_chain([])
+
+
+def test_our_own_lists_are_not_among_the_holders() -> None:
+    leaf = Light(None)
+    middle = Light(leaf)
+    outer = Light(middle)
+    graph = graphs.show_backrefs([leaf], max_depth=5)
+    assert graph is not None
+    assert [node.type for node in graph.nodes] == ["Light", "Light", "Light"]
+    assert outer
