@@ -23,4 +23,39 @@
 #    define NBP_SLOT_GIL
 #endif
 
+/* Where the lines of code that cannot have probes come from. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_HAS_MONITORING 1
+#    define NBP_EVENTS_NAME    "monitoring"
+#else
+#    define NBP_HAS_MONITORING 0
+#    define NBP_EVENTS_NAME    "trace"
+#endif
+
+/* 11 for CPython 3.11: which table of opcodes the rewriter needs. */
+#define NBP_MINOR_VERSION PY_MINOR_VERSION
+
+/* The thread that runs, and the frame that it runs: an address that identifies the
+ * frame as long as it lives. PyEval_GetFrame would make a frame object of it, which
+ * takes longer than all the rest of a probe. */
+static inline PyThreadState *
+nbp_thread_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
+static inline const void *
+nbp_running_frame(PyThreadState *thread)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return thread->current_frame;
+#else
+    return thread->cframe->current_frame;
+#endif
+}
+
 #endif /* NBP_COMPAT_H */
