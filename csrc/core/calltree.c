@@ -7,10 +7,10 @@
 #include <string.h>
 
 enum {
-    CHUNK = 256,       /* nodes that are allocated together */
-    FIRST_DEPTH = 64,  /* calls the stack has room for at first */
+    CHUNK = 32,        /* nodes that are allocated together */
+    FIRST_DEPTH = 32,  /* calls the stack has room for at first */
     DEEPEST = 1 << 20, /* calls on the stack; beyond, they are dropped */
-    FIRST_SLOTS = 256, /* of the table of children; a power of two */
+    FIRST_SLOTS = 64,  /* of the table of children; a power of two */
     STRANDS = 4096,    /* set aside at most; the oldest gives way */
     FLAT = 1 << 16,    /* flat nodes that a full tree may still make */
 };

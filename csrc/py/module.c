@@ -25,8 +25,8 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_clock, nbp_add_config, nbp_add_counters,
-    nbp_add_fit,   nbp_add_loop,   nbp_add_stats,
+    nbp_add_calls, nbp_add_clock, nbp_add_config, nbp_add_counters,
+    nbp_add_fit,   nbp_add_loop,  nbp_add_stats,
 };
 
 static int
@@ -43,6 +43,8 @@ core_exec(PyObject *module)
 static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
+    Py_VISIT(nbp_state_of(module)->call_hook_type);
+    Py_VISIT(nbp_state_of(module)->calls_type);
     Py_VISIT(nbp_state_of(module)->counters_type);
     Py_VISIT(nbp_state_of(module)->loop_type);
     return 0;
@@ -51,6 +53,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 static int
 core_clear(PyObject *module)
 {
+    Py_CLEAR(nbp_state_of(module)->call_hook_type);
+    Py_CLEAR(nbp_state_of(module)->calls_type);
     Py_CLEAR(nbp_state_of(module)->counters_type);
     Py_CLEAR(nbp_state_of(module)->loop_type);
     return 0;

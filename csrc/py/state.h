@@ -8,8 +8,10 @@
 #include "status.h"
 
 typedef struct {
-    PyTypeObject *counters_type; /* owned */
-    PyTypeObject *loop_type;     /* owned */
+    PyTypeObject *call_hook_type; /* owned; NULL on 3.11 */
+    PyTypeObject *calls_type;     /* owned */
+    PyTypeObject *counters_type;  /* owned */
+    PyTypeObject *loop_type;      /* owned */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -20,6 +22,7 @@ nbp_state_of(PyObject *module)
 }
 
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
