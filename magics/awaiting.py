@@ -1,2 +1,5 @@
 import asyncio
-def run(c): return asyncio.run(c)
+
+
+def run(c):
+    return asyncio.run(c)

@@ -68,7 +68,11 @@ class Code:
             ``return`` or ``break``.
         """
         return compile(
-            self.tree, self.filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+            self.tree,
+            self.filename,
+            "exec",
+            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
         )
 
     @property
@@ -230,7 +234,9 @@ def _function(
     (function,) = _template(_LOOPS, pieces[-1])
     assert isinstance(function, ast.FunctionDef)
     arguments = [ast.arg(name) for name in (*loops, *parameters)]
-    function.args.args = [ast.copy_location(argument, function) for argument in arguments]
+    function.args.args = [
+        ast.copy_location(argument, function) for argument in arguments
+    ]
     (forever,) = function.body
     assert isinstance(forever, ast.While)
     forever.body = block + forever.body

@@ -38,6 +38,7 @@ VERSION = 1
 
 # The only classes that a file can name; nothing is imported because a file says so.
 _KINDS = {
+    "prun": ("prun.result", "ProfileResult"),
     "timeit": ("timeit.result", "TimeitResult"),
     "timeit.comparison": ("timeit.result", "Comparison"),
     "timeit.scaling": ("timeit.result", "Scaling"),

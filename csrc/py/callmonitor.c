@@ -162,8 +162,8 @@ static PyType_Spec hook_spec = {
 static PyObject *
 new_hook(nbp_calls *self, vectorcallfunc callback)
 {
-    PyObject *module = PyType_GetModule(Py_TYPE(self)); /* borrowed */
-    PyTypeObject *type = module == NULL ? NULL : nbp_state_of(module)->call_hook_type;
+    nbp_state *state = nbp_state_of_type(Py_TYPE(self));
+    PyTypeObject *type = state == NULL ? NULL : state->call_hook_type;
     hook *made = type == NULL ? NULL : (hook *)type->tp_alloc(type, 0);
     if (made != NULL) {
         made->vectorcall = callback;

@@ -300,6 +300,24 @@ PyDoc_STRVAR(runcall_doc,
              "\n"
              "Call a function under the recording, and return its value.\n");
 
+/* Calls `func`. A function in C that is called from C makes no event of its own. */
+static PyObject *
+call_and_record(nbp_calls *self, PyObject *func, PyObject *args, PyObject *kwargs)
+{
+    PyMethodDef *definition = nbp_native_definition(func);
+    bool unseen = definition != NULL && self->builtins && !nbp_calls_is_own(definition);
+    /* The address of a variable of ours is no other call's. */
+    if (unseen) {
+        nbp_calls_enter(self, nbp_thread_state(), &unseen, definition, func,
+                        NBP_ENTER_START);
+    }
+    PyObject *result = PyObject_Call(func, args, kwargs);
+    if (unseen) {
+        nbp_calls_leave(self, nbp_thread_state(), &unseen);
+    }
+    return result;
+}
+
 static PyObject *
 calls_runcall(PyObject *op, PyObject *args, PyObject *kwargs)
 {
@@ -313,7 +331,7 @@ calls_runcall(PyObject *op, PyObject *args, PyObject *kwargs)
         Py_XDECREF(rest);
         return NULL;
     }
-    PyObject *result = PyObject_Call(PyTuple_GET_ITEM(args, 0), rest, kwargs);
+    PyObject *result = call_and_record(self, PyTuple_GET_ITEM(args, 0), rest, kwargs);
     Py_DECREF(rest);
     if (stop_after(self) < 0) {
         Py_CLEAR(result);
@@ -641,6 +659,19 @@ calls_get_active(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+calls_get_builtins(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((nbp_calls *)op)->builtins);
+}
+
+static PyObject *
+calls_get_timer(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *timer = ((nbp_calls *)op)->timer; /* borrowed */
+    return Py_NewRef(timer == NULL ? Py_None : timer);
+}
+
+static PyObject *
 calls_get_displaced(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(((nbp_calls *)op)->displaced);
@@ -675,6 +706,9 @@ nbp_calls_is_own(const PyMethodDef *definition)
 
 static PyGetSetDef calls_getset[] = {
     {"active", calls_get_active, NULL, "Whether calls are being recorded.", NULL},
+    {"builtins", calls_get_builtins, NULL, "Whether functions in C are recorded too.",
+     NULL},
+    {"timer", calls_get_timer, NULL, "The user's clock, or None.", NULL},
     {"displaced", calls_get_displaced, NULL,
      "Whether another profiler took over in some thread (CPython 3.11 only).", NULL},
     {"unseen", calls_get_unseen, NULL,

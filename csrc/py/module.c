@@ -82,6 +82,13 @@ static struct PyModuleDef core_module = {
     .m_free = core_free,
 };
 
+nbp_state *
+nbp_state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &core_module); /* borrowed */
+    return module == NULL ? NULL : nbp_state_of(module);
+}
+
 PyMODINIT_FUNC PyInit__core(void);
 
 PyMODINIT_FUNC

@@ -21,6 +21,10 @@ nbp_state_of(PyObject *module)
     return (nbp_state *)PyModule_GetState(module);
 }
 
+/* The same from one of the module's types or a subclass of it; NULL with an exception
+ * set for any other type. */
+nbp_state *nbp_state_of_type(PyTypeObject *type);
+
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
 int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);

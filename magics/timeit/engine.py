@@ -411,7 +411,9 @@ class Measurement:
             if not counters.names:
                 return
             if self.method in ("once", "each"):
-                self.counters_note = "events are counted only for a statement that is repeated"
+                self.counters_note = (
+                    "events are counted only for a statement that is repeated"
+                )
                 return
             counts = []
             for copies in dict.fromkeys(self.copies):

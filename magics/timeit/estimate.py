@@ -20,7 +20,9 @@ _QUANTILES: Final = {"min": 0.0, "q1": 0.25, "median": 0.5, "max": 1.0}
 _FEWEST_PAIRS: Final = 7
 
 
-def conclude(measurement: Measurement, *, interrupted: bool = False) -> TimeitResult | None:
+def conclude(
+    measurement: Measurement, *, interrupted: bool = False
+) -> TimeitResult | None:
     """Say what is known so far; None when not even one sample is there."""
     units, preempted = _chosen_units(measurement)
     if not units:
@@ -119,7 +121,9 @@ def _runs(figures: Sequence[float]) -> list[float]:
     """Join units next to each other in time to at most 7 runs, as the built-in shows."""
     count = min(_RUNS, len(figures))
     edges = [round(index * len(figures) / count) for index in range(count + 1)]
-    return [fmean(figures[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+    return [
+        fmean(figures[low:high]) for low, high in zip(edges, edges[1:], strict=False)
+    ]
 
 
 def _loops(measurement: Measurement, runs: int) -> int:
