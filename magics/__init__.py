@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return __version__
     if name == "build_config":
-        from .build_config import build_config
+        from .build import build_config
 
         return build_config
     if name == "load":

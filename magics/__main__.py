@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
+
+# One module of nbprobe.commands each.
+COMMANDS = ("timeit",)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments == ["--version"]:
-        from .build_config import build_config
-
-        for name, value in build_config().items():
-            print(f"{name + ':':18}{value}")
+    name = arguments[0] if arguments else "--help"
+    if name in COMMANDS:
+        code: int = _command(name).main(arguments[1:])
+        return code
+    if name == "--version":
+        _print_version()
         return 0
-    print("usage: nbprobe --version", file=sys.stderr)
+    if name in ("-h", "--help"):
+        _print_help()
+        return 0 if arguments else 2
+    print(
+        f"nbprobe: there is no command {name!r}; the commands are: {', '.join(COMMANDS)}",
+        file=sys.stderr,
+    )
     return 2
+
+
+def _command(name: str) -> Any:
+    return import_module(f".commands.{name}", __package__)
+
+
+def _print_version() -> None:
+    from .build import build_config
+
+    for name, value in build_config().items():
+        print(f"{name + ':':18}{value}")
+
+
+def _print_help() -> None:
+    print("usage: nbprobe COMMAND [options]\n       nbprobe --version\n\ncommands:")
+    for name in COMMANDS:
+        print(f"  {name:10}{_command(name).SUMMARY}")
+    print("\n'nbprobe COMMAND --help' explains one.")
 
 
 if __name__ == "__main__":

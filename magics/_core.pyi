@@ -11,7 +11,7 @@ from typing import (
     final,
 )
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 _Real: TypeAlias = SupportsFloat | SupportsIndex
 _Parameters = ParamSpec("_Parameters")
@@ -33,6 +33,7 @@ _Called: TypeAlias = tuple[str, int, str, str]
 _CallNode: TypeAlias = tuple[int, int, int, int, int, float, float, float, float]
 _CallThread: TypeAlias = tuple[int, list[_CallNode], tuple[int, int, int, int]]
 
+@disjoint_base
 class Calls:
     def __new__(
         cls,

@@ -12,7 +12,7 @@ import inspect
 import itertools
 import linecache
 import opcode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
@@ -67,13 +67,14 @@ class Code:
             For code that would be valid only inside of the measured function, such as
             ``return`` or ``break``.
         """
-        return compile(
+        code: CodeType = compile(
             self.tree,
             self.filename,
             "exec",
             ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
             dont_inherit=True,
         )
+        return code
 
     @property
     def is_async(self) -> bool:
@@ -142,7 +143,7 @@ def loop_function(
     copies: Sequence[int],
     namespace: dict[str, Any],
     parameters: Sequence[str] = (),
-) -> Callable[..., Any]:
+) -> FunctionType:
     """Compile a generator function that runs the setup once, then loops over the body.
 
     Parameters
@@ -159,7 +160,7 @@ def loop_function(
 
     Returns
     -------
-    callable
+    function
         ``inner(*loops, *values)``: takes one iterator for each number of `copies`, then
         the values of `parameters`. An asynchronous generator function when the code awaits.
     """
@@ -194,7 +195,7 @@ def each_function(
     *,
     namespace: dict[str, Any],
     parameters: Sequence[str] = (),
-) -> Callable[..., Any]:
+) -> FunctionType:
     """Compile a generator function that times one execution of the body a resumption.
 
     Before it, `each` runs outside of the clock; after it, the clock is started and stopped
@@ -202,7 +203,7 @@ def each_function(
 
     Returns
     -------
-    callable
+    function
         ``inner(loop, blank, *values)``: two `Loop` objects, marked round the body and
         round nothing, then the values of `parameters`.
     """
@@ -230,9 +231,10 @@ def _function(
     loops: Sequence[str],
     namespace: dict[str, Any],
     parameters: Sequence[str],
-) -> Callable[..., Any]:
+) -> FunctionType:
     (function,) = _template(_LOOPS, pieces[-1])
     assert isinstance(function, ast.FunctionDef)
+    function.lineno = 1
     arguments = [ast.arg(name) for name in (*loops, *parameters)]
     function.args.args = [
         ast.copy_location(argument, function) for argument in arguments
@@ -249,6 +251,8 @@ def _function(
         ast.Module([node], []), pieces[-1].filename, "exec", dont_inherit=True
     )
     (inner,) = (value for value in code.co_consts if isinstance(value, CodeType))
+    # IPython shows the line of an error in a cell only for a module, from line 1 on.
+    inner = inner.replace(co_name="<module>", co_qualname="<module>")
     return FunctionType(inner, namespace)
 
 

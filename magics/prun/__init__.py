@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import CodeType
 from typing import Any, Self
 
@@ -118,7 +118,7 @@ class Profile(Calls):
             displaced=self.displaced,
             interrupted=interrupted,
             python=platform.python_version(),
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def run(self, cmd: str) -> Self:

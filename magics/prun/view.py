@@ -152,7 +152,8 @@ def _blocks(result: ProfileResult, thread: Thread) -> list[Block]:
             places.append(places[parent])
             continue
         if parent >= 0:
-            (above, children), siblings = places[parent], places[parent][0].below
+            above, children = places[parent]
+            siblings = above.below
         else:
             children, siblings = top_children, tops
         if function not in children:
@@ -241,8 +242,8 @@ def _peeks(table: dict[Label, Row], total: float) -> list[_Titled]:
         pairs.sort(key=lambda pair: (pair[0] == "calls", -pair[2].total_ns))
         cells = []
         for word, other, pair in pairs[:_PAIRS]:
-            row = _cells(other, pair, total)
-            cells.append((word, row[0], row[3], row[4], *row[6:]))
+            calls, _, _, time, share, _, *names = _cells(other, pair, total)
+            cells.append((word, calls, time, share, *names))
         title = one_line(_short(label[2]))
         more = max(0, len(pairs) - _PAIRS)
         peeks.append(_Titled(title, Table(_PEEK_COLUMNS, tuple(cells), more)))

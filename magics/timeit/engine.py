@@ -31,7 +31,7 @@ from time import perf_counter_ns, process_time_ns
 from types import FunctionType
 from typing import Any, Final, NoReturn
 
-from .. import _core, awaiting
+from .. import _core
 from ..code import Code, does_nothing, each_function, free_names, loop_function
 
 CLOCKS: Final = {
@@ -44,6 +44,8 @@ CLOCKS: Final = {
 # A sample is long beside the clock (20 ns) and short beside the scheduler's slice (3 ms).
 _SAMPLE_NS: Final = 300_000
 _UNIT_NS: Final = 3_000_000
+# Even a small budget is worth that many units, the draws of which the interval is made.
+_FEWEST_UNITS: Final = 20
 # From here on a loop's overhead (10 ns) is below 0.05 %, and the statement stays single.
 _LONG_NS: Final = 20_000
 # The end of a loop is predicted with few copies and mispredicted with many: a step of some
@@ -250,6 +252,7 @@ class Measurement:
         self.counters: dict[str, float] = {}
         self.counters_note = ""
         self.clock = CLOCKS[settings.clock]
+        self._unit_ns = min(_UNIT_NS, settings.budget_ns / _FEWEST_UNITS)
         self._frame: Frame | None = None
         self._executions = 0  # in frames that are gone
         self._spent_ns = 0
@@ -326,7 +329,7 @@ class Measurement:
             frame = self._frame
             assert frame is not None
             iterations = max(1, round(_SAMPLE_NS / pass_ns))
-            blocks = max(1, round(_UNIT_NS / (pass_ns * iterations)))
+            blocks = max(1, round(self._unit_ns / (pass_ns * iterations)))
             is_cheap = setup_ns * 5 < pass_ns * iterations * blocks
             if is_cheap or tuple(frame.copies) != copies:
                 frame = self._open(copies)
@@ -358,7 +361,7 @@ class Measurement:
     def _stock_loops(self) -> Generator[Any, None, int]:
         """Find the power of ten that takes 0.2 s, as the built-in does."""
         for exponent in range(10):
-            loops = 10**exponent
+            loops: int = 10**exponent
             time_ns = yield from self._open((1,)).block(loops)
             if time_ns >= _STOCK_RUN_NS:
                 break
@@ -398,7 +401,7 @@ class Measurement:
         if self.method == "once":
             return
         while not self._is_enough() and self.executions < _MOST_MARKED:
-            unit_end_ns = self.spent_ns + _UNIT_NS
+            unit_end_ns = self.spent_ns + self._unit_ns
             while self.spent_ns < unit_end_ns and not self._is_enough():
                 yield from frame.block(0)
             self.collect()
@@ -415,13 +418,11 @@ class Measurement:
                     "events are counted only for a statement that is repeated"
                 )
                 return
-            counts = []
-            for copies in dict.fromkeys(self.copies):
-                counts.append((yield from self._events_per_iteration(counters, copies)))
-        if len(counts) == 1:
-            self.counters = counts[0]
-            return
-        few, many = counts
+            few = yield from self._events_per_iteration(counters, self.copies[0])
+            if self.method != "slope":
+                self.counters = few
+                return
+            many = yield from self._events_per_iteration(counters, self.copies[1])
         difference = self.copies[1] - self.copies[0]
         self.counters = {name: (many[name] - few[name]) / difference for name in many}
 
@@ -525,6 +526,10 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
     with _collector_off(measurements):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
+                from .. import (
+                    awaiting,
+                )  # asyncio takes longer to import than all of ours
+
                 awaiting.run(_resume_async(plan))
             else:
                 _resume(plan)

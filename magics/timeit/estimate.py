@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Final
 
@@ -28,12 +29,15 @@ def conclude(
     if not units:
         return None
     warmup = _warmup(measurement, units)
-    units = units[warmup:]
+    units, disturbed = _undisturbed(measurement, units[warmup:])
     figures = [_unit_figure(measurement, unit) for unit in units]
     samples = [sample for unit in units for sample in unit]
-    figures = [max(0.0, figure) for figure in figures]  # below is noise round nothing
     estimate, interval = _headline(measurement.settings.statistic, figures, samples)
+    if measurement.empty and measurement.method == "slope":
+        # What the samples show is the clock's noise round nothing.
+        figures, estimate, interval = [0.0] * len(figures), 0.0, None
     runs = figures if measurement.method == "stock" else _runs(figures)
+    is_each = measurement.method == "each"
     clean_ns = measurement.clean_ns
     has_overhead = measurement.method in ("slope", "each") and measurement.overheads
     return TimeitResult(
@@ -48,9 +52,11 @@ def conclude(
         ci_ns=interval,
         samples_ns=tuple(samples),
         preempted=preempted,
+        disturbed=disturbed,
         warmup=warmup,
+        first_ns=measurement.first_ns,
         executions=measurement.executions,
-        setups=measurement.setups,
+        setups=measurement.executions if is_each else measurement.setups,
         unroll=measurement.copies if measurement.method == "slope" else (1, 1),
         overhead_ns=median(measurement.overheads) if has_overhead else None,
         measured_ns=measurement.time_ns,
@@ -81,6 +87,57 @@ def _chosen_units(measurement: Measurement) -> tuple[list[list[float]], int]:
     if clean >= 3 or not measurement.aside:
         return measurement.units, len(measurement.aside)
     return [*measurement.units, *([value] for value in measurement.aside)], 0
+
+
+def _undisturbed(
+    measurement: Measurement, units: list[list[float]]
+) -> tuple[list[list[float]], int]:
+    """Leave out the units that stick out, and count their samples.
+
+    On a shared machine, a neighbour can slow all samples down for milliseconds without
+    taking the core away. Center and spread come from the shortest interval that holds
+    half of the units (Rousseeuw and Leroy 1988), which half of them may spoil. Long
+    executions, of which one is a unit, differ for reasons of their own: none is left out.
+    """
+    if measurement.method not in ("slope", "loop") or len(units) < 8:
+        return units, 0
+    if max(map(len, units)) < 3:
+        return units, 0
+    figures = [_unit_figure(measurement, unit) for unit in units]
+    center, spread = _densest_half(figures)
+    reach = 3 * spread
+    kept = [
+        unit
+        for unit, figure in zip(units, figures, strict=True)
+        if abs(figure - center) <= reach
+    ]
+    if measurement.method == "slope":
+        kept = _without_broken_pairs(kept)
+    return kept, sum(map(len, units)) - sum(map(len, kept))
+
+
+def _without_broken_pairs(units: list[list[float]]) -> list[list[float]]:
+    """Leave out differences with one disturbed side: far off, even below zero."""
+    center, spread = _densest_half([sample for unit in units for sample in unit])
+    reach = 10 * spread
+    inside = [[x for x in unit if abs(x - center) <= reach] for unit in units]
+    return [unit for unit in inside if unit]
+
+
+def _densest_half(figures: Sequence[float]) -> tuple[float, float]:
+    """Give the middle of the shortest interval with half of the figures, and its spread.
+
+    The spread is scaled to be the standard deviation of a normal distribution, and at
+    least 0.5 %, so that a series without any scatter is not torn apart.
+    """
+    ordered = sorted(figures)
+    half = len(ordered) // 2 + 1
+    low, high = min(
+        zip(ordered, ordered[half - 1 :], strict=False),
+        key=lambda ends: ends[1] - ends[0],
+    )
+    center = (low + high) / 2
+    return center, max((high - low) / 2 / 0.6745, 0.005 * abs(center))
 
 
 def _unit_figure(measurement: Measurement, unit: Sequence[float]) -> float:
@@ -121,9 +178,7 @@ def _runs(figures: Sequence[float]) -> list[float]:
     """Join units next to each other in time to at most 7 runs, as the built-in shows."""
     count = min(_RUNS, len(figures))
     edges = [round(index * len(figures) / count) for index in range(count + 1)]
-    return [
-        fmean(figures[low:high]) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    return [fmean(figures[low:high]) for low, high in pairwise(edges)]
 
 
 def _loops(measurement: Measurement, runs: int) -> int:

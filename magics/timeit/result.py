@@ -56,8 +56,13 @@ class TimeitResult(Result):
     preempted : int
         Samples dropped because the kernel gave the core to another task during them;
         source: involuntary context switches of the thread (``getrusage``).
+    disturbed : int
+        Samples dropped because all of their unit stuck out: for milliseconds something
+        else kept the caches or the processor busy.
     warmup : int
         Leading samples dropped because they were still changing.
+    first_ns : int
+        The first execution, with everything cold, ns; not part of the samples.
     executions : int
         How often the statement ran in all: calibration, warm-up and dropped samples
         included.
@@ -124,7 +129,9 @@ class TimeitResult(Result):
     ci_ns: tuple[float, float] | None
     samples_ns: tuple[float, ...]
     preempted: int
+    disturbed: int
     warmup: int
+    first_ns: int
     executions: int
     setups: int
     unroll: tuple[int, int]
@@ -218,8 +225,8 @@ class TimeitResult(Result):
 
     @property
     def dropped(self) -> int:
-        """Samples dropped as preempted."""
-        return self.preempted
+        """Samples dropped as preempted or disturbed."""
+        return self.preempted + self.disturbed
 
     @property
     def relative_error(self) -> float | None:

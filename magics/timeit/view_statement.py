@@ -78,7 +78,7 @@ def _facts(result: TimeitResult) -> list[Note]:
 
 
 def _quartiles(result: TimeitResult) -> str:
-    if len(result.samples_ns) < 3:
+    if len(result.samples_ns) < 3 or result.empty:
         return ""
     quartiles = [quartile / 1e9 for quartile in result.quartiles_ns]
     low, high = min(result.samples_ns) / 1e9, max(result.samples_ns) / 1e9
@@ -96,6 +96,8 @@ def _samples(result: TimeitResult) -> str:
     dropped = []
     if result.preempted:
         dropped.append(f"{units.count(result.preempted)} preempted")
+    if result.disturbed:
+        dropped.append(f"{units.count(result.disturbed)} disturbed")
     if result.warmup:
         dropped.append(f"{units.count(result.warmup)} warming up")
     if dropped:
@@ -139,6 +141,8 @@ def remarks(result: TimeitResult) -> list[Note]:
         notes.append(Note("collector", _collector(result)))
     if waiting := _waiting(result):
         notes.append(Note("CPU", waiting))
+    if _is_first_slow(result):
+        notes.append(Note("first", _first(result)))
     if result.empty:
         notes.append(Note("empty", _nothing(result), serious=True))
     if result.interrupted:
@@ -157,6 +161,23 @@ def _collector(result: TimeitResult) -> str:
     if result.gc_collections and result.measured_ns > 0:
         text += f", {units.percent(result.gc_ns / result.measured_ns)} of the time"
     return text
+
+
+def _is_first_slow(result: TimeitResult) -> bool:
+    """Whether the first execution was slow beyond what cold caches explain."""
+    return (
+        result.method in ("slope", "loop")
+        and result.first_ns > 100_000
+        and result.first_ns > 10 * result.estimate_ns > 0
+    )
+
+
+def _first(result: TimeitResult) -> str:
+    took = units.seconds(result.first_ns / 1e9)
+    return (
+        f"the first execution took {took}, {result.first_ns / result.estimate_ns:,.0f}"
+        " times longer: a result may be cached"
+    )
 
 
 def _waiting(result: TimeitResult) -> str:
@@ -217,7 +238,9 @@ def html(result: TimeitResult) -> str:
         unit="per loop" + f" ({result.statistic})" * (len(samples) > 1),
         interval=interval and f"95 % interval {interval}",
         warnings=warnings,
-        histogram=charts.histogram(samples, (q1, median, q3), interval=result.ci),
+        histogram=""
+        if result.empty
+        else charts.histogram(samples, (q1, median, q3), interval=result.ci),
         notes=[note for note in [*_facts(result), *notes] if note.text],
         details=_details(result),
         drift=charts.sparkline(samples, alt="Samples in order of time"),
@@ -225,7 +248,11 @@ def html(result: TimeitResult) -> str:
 
 
 def _details(result: TimeitResult) -> list[Note]:
-    clock = {"wall": "monotonic wall time", "real": "time of day", "cpu": "CPU time"}
+    clock = {
+        "wall": "monotonic wall time",
+        "real": "time of day",
+        "cpu": "CPU time of the process",
+    }
     resolution = units.seconds(result.clock_resolution_ns / 1e9)
     return [
         Note("as %timeit says", stock_line(result)),
@@ -233,6 +260,7 @@ def _details(result: TimeitResult) -> list[Note]:
         Note(
             "clock", f"{clock.get(result.clock, result.clock)}, resolution {resolution}"
         ),
+        Note("first execution", units.seconds(result.first_ns / 1e9)),
         Note("compiled in", units.seconds(result.compile_time)),
         Note("collector", "on" if result.gc_enabled else "off while measuring"),
         Note("Python", result.python),

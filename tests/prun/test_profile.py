@@ -252,7 +252,9 @@ def test_html_escapes_names_and_needs_no_script() -> None:
         Function("/x/<b>.py", 1, "<script>alert(1)</script>\x1b", "<script>\ud800")
         for _ in range(3)
     )
-    page = made(functions=functions, statement="<script>")._repr_mimebundle_()["text/html"]
+    page = made(functions=functions, statement="<script>")._repr_mimebundle_()[
+        "text/html"
+    ]
     parser = Tags()
     parser.feed(page)
     names = {tag for tag, _ in parser.found}

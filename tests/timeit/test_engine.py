@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from nbprobe.code import together
 from nbprobe.timeit import TimeitResult, compare, measure, scale
+from nbprobe.timeit.engine import Measurement, Settings, Subject
+from nbprobe.timeit.estimate import conclude
 
 QUICK = 0.02
 
@@ -469,3 +472,61 @@ def test_nothing_is_left_switched_on() -> None:
         list(gc.callbacks),
         gc.isenabled(),
     ) == before
+
+
+def fake_measurement(units: list[list[float]], method: str = "slope") -> Measurement:
+    """Give the samples of a statement without measuring one."""
+    code, body = together("pass", "work()")
+    measurement = Measurement(Subject(code, body, None, {}, {}), Settings())
+    measurement.units = units
+    measurement.method = method
+    return measurement
+
+
+class TestConclude:
+    """What is made of samples that are known."""
+
+    def test_units_that_stick_out_are_dropped_and_counted(self) -> None:
+        quiet = [[10.0 + 0.01 * (index % 5)] * 8 for index in range(20)]
+        noisy = [[17.0] * 8, [12.0] * 8]
+        result = conclude(fake_measurement(quiet[:10] + noisy + quiet[10:]))
+        assert result is not None
+        assert result.disturbed == 16
+        assert result.estimate_ns == pytest.approx(10.02)
+        assert len(result.samples_ns) == 160
+
+    def test_a_series_without_scatter_is_kept_whole(self) -> None:
+        result = conclude(fake_measurement([[10.0] * 8] * 20))
+        assert result is not None
+        assert result.disturbed == 0
+        assert result.ci_ns == (10.0, 10.0)
+
+    def test_single_long_executions_are_all_kept(self) -> None:
+        units = [[5e6]] * 10 + [[9e7]]
+        result = conclude(fake_measurement(units, "loop"))
+        assert result is not None
+        assert result.disturbed == 0
+        assert max(result.samples_ns) == 9e7
+
+    def test_preempted_samples_are_counted_and_left_out(self) -> None:
+        measurement = fake_measurement([[1.0], [1.0], [1.0]])
+        measurement.aside = [5.0, 6.0]
+        result = conclude(measurement)
+        assert result is not None
+        assert (result.preempted, result.estimate_ns) == (2, 1.0)
+
+    def test_preempted_samples_serve_where_there_are_no_others(self) -> None:
+        measurement = fake_measurement([], "loop")
+        measurement.aside = [4.0, 6.0]
+        result = conclude(measurement)
+        assert result is not None
+        assert (result.preempted, result.estimate_ns) == (0, 5.0)
+
+    def test_no_sample_is_no_result(self) -> None:
+        assert conclude(fake_measurement([])) is None
+
+    def test_runs_are_seven_stretches_of_time(self) -> None:
+        units = [[float(100 + index)] for index in range(14)]
+        result = conclude(fake_measurement(units))
+        assert result is not None
+        assert result.runs_ns == (100.5, 102.5, 104.5, 106.5, 108.5, 110.5, 112.5)

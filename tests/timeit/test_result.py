@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbprobe
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import nbprobe
 from nbprobe import results
 from nbprobe.errors import MissingPackageError, NbprobeError, ResultFileError
 from nbprobe.results import Result
@@ -52,7 +53,9 @@ TIMINGS = st.builds(
     ci_ns=st.none() | st.tuples(FIGURE, FIGURE),
     samples_ns=series(min_size=1, max_size=9),
     preempted=COUNT,
+    disturbed=COUNT,
     warmup=COUNT,
+    first_ns=COUNT,
     executions=COUNT,
     setups=COUNT,
     unroll=st.tuples(COUNT, COUNT),
@@ -377,11 +380,11 @@ class TestTimeitResult:
         assert result._precision == 3
 
     def test_attributes_of_our_own(self) -> None:
-        result = timing(estimate_ns=20.0, ci_ns=(19.0, 22.0), preempted=5)
+        result = timing(estimate_ns=20.0, ci_ns=(19.0, 22.0), preempted=5, disturbed=2)
         assert result.per_loop == pytest.approx(20e-9)
         assert result.ci == pytest.approx((19e-9, 22e-9))
         assert result.relative_error == pytest.approx(0.075)
-        assert result.dropped == 5
+        assert result.dropped == 7
 
     def test_too_few_samples_for_an_interval(self) -> None:
         result = timing(ci_ns=None, samples_ns=(5.0,))

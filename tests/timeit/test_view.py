@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.magics.execution import TimeitResult as BuiltIn
+
 from nbprobe.timeit import view
 from nbprobe.timeit.result import Ratio
 
@@ -131,7 +132,7 @@ class TestText:
             "95 % interval  18.894 to 18.906 ns (±0.032 %)",
             "quartiles      18.87, 18.90, 18.93 ns, range 18.8 to 19.2 ns",
             "samples        700 kept (24 outliers, 6 severe); dropped: 23 preempted,"
-            " 4 warming up",
+            " 8 disturbed, 4 warming up",
             "executions     the statement ran 12,345,678 times in all",
             "method         loop overhead (4.21 ns) cancelled between 8 and 72 copies",
         ]
@@ -144,17 +145,36 @@ class TestText:
         )
 
     @pytest.mark.parametrize(
-        ("preempted", "warmup", "said"),
+        ("preempted", "disturbed", "warmup", "said"),
         [
-            (0, 0, "7 kept"),
-            (3, 0, "7 kept; dropped: 3 preempted"),
-            (0, 2_000, "7 kept; dropped: 2,000 warming up"),
-            (3, 2, "7 kept; dropped: 3 preempted, 2 warming up"),
+            (0, 0, 0, "7 kept"),
+            (3, 0, 0, "7 kept; dropped: 3 preempted"),
+            (0, 8, 0, "7 kept; dropped: 8 disturbed"),
+            (0, 0, 2_000, "7 kept; dropped: 2,000 warming up"),
+            (3, 8, 2, "7 kept; dropped: 3 preempted, 8 disturbed, 2 warming up"),
         ],
     )
-    def test_dropped(self, preempted: int, warmup: int, said: str) -> None:
-        changes = {"preempted": preempted, "warmup": warmup}
+    def test_dropped(
+        self, preempted: int, disturbed: int, warmup: int, said: str
+    ) -> None:
+        changes = {"preempted": preempted, "disturbed": disturbed, "warmup": warmup}
         assert line("samples", samples_ns=(1.0,) * 7, **changes) == said
+
+    @pytest.mark.parametrize(
+        ("method", "first_ns", "said"),
+        [
+            ("slope", 99_000, None),
+            ("slope", 2_000_000, "2 ms, 105,820 times longer"),
+            ("loop", 2_000_000, "2 ms, 105,820 times longer"),
+            ("stock", 2_000_000, None),
+        ],
+    )
+    def test_a_slow_first_execution(
+        self, method: str, first_ns: int, said: str | None
+    ) -> None:
+        text = "\n".join(lines(method=method, first_ns=first_ns))
+        assert ("the first execution took" in text) == (said is not None)
+        assert said is None or said in text
 
     @pytest.mark.parametrize(
         ("method", "said"),

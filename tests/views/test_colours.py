@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from nbprobe.views import colours
 
 PALETTE = [name for name in colours.__all__ if name.isupper()]

@@ -20,6 +20,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from nbprobe.results import Result
 from nbprobe.views.html import page
 

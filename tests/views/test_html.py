@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
+
 from nbprobe.views import code, html
 
 from .gallery import HOSTILE

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from IPython.core.magics.execution import _format_time
+
 from nbprobe.views import units
 
 

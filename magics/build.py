@@ -30,7 +30,8 @@ def build_config() -> dict[str, str]:
     """
     config = {
         "nbprobe": _core.__version__,
-        "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
+        "python": f"{platform.python_implementation()} {platform.python_version()}"
+        f" ({sys.executable})",
         "system": platform.platform(),
     }
     config |= _core.build_config()

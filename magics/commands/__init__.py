@@ -1,0 +1,1 @@
+"""The subcommands of ``nbprobe``: each module has ``SUMMARY`` and ``main(argv)``."""

@@ -1,0 +1,67 @@
+"""What a magic does with its result: show it, keep it, return it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from .options import Option, Parsed
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+from .results import Result
+
+__all__ = ["OPTIONS", "deliver", "show"]
+
+
+R = TypeVar("R", bound=Result)
+
+
+def _variable(text: str) -> str:
+    if not text.isidentifier():
+        raise ValueError("the name of a variable")
+    return text
+
+
+# The same letters with the same meaning for every magic, as the built-in ones have them.
+OPTIONS = (
+    Option("quiet", ("-q",), "Show nothing."),
+    Option("output", ("-o",), "Return the result, to be kept, saved or compared."),
+    Option(
+        "variable",
+        ("-v",),
+        "Store the result in the variable NAME, also from a cell magic.",
+        "NAME",
+        _variable,
+    ),
+)
+
+
+def deliver(shell: InteractiveShell, result: R, options: Parsed) -> R | None:
+    """Show, store and return a result as ``-q``, ``-v`` and ``-o`` say."""
+    if not options.quiet:
+        show(shell, result)
+    if options.variable:
+        shell.user_ns[options.variable] = result
+    return result if options.output else None
+
+
+def show(shell: InteractiveShell, result: Result) -> None:
+    """Show a result once: as rich output in a notebook, else as text on stdout.
+
+    The rich output carries the complete text for front ends without HTML. Where
+    ``%%capture`` or the like has taken stdout from the kernel, somebody reads the text:
+    then it goes there, and only there.
+    """
+    if shell.has_trait("kernel") and not _stdout_is_taken():
+        from IPython.display import display
+
+        display(result)  # type: ignore[no-untyped-call]
+    else:
+        print(result)
+
+
+def _stdout_is_taken() -> bool:
+    iostream = sys.modules.get("ipykernel.iostream")
+    return iostream is not None and not isinstance(sys.stdout, iostream.OutStream)

@@ -1,0 +1,9 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import signal
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and Python keeps
+# it so: the tests of an interrupt would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,193 @@
+"""``nbprobe timeit`` takes what ``python -m timeit`` takes, and answers as it does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nbprobe
+from nbprobe.__main__ import main
+
+STANDARD = re.compile(
+    r"(\d+) loops?, best of (\d+): [\d.e+-]+ (nsec|usec|msec|sec) per loop"
+)
+
+
+def _standard(text: str) -> re.Match[str]:
+    match = STANDARD.search(text)
+    assert match, text
+    return match
+
+
+@pytest.fixture(autouse=True)
+def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.mark.parametrize(
+    ("flags", "loops", "repeat"),
+    [
+        (["-n", "10", "-r", "3"], "10", "3"),
+        (["-n10"], "10", "5"),
+        (["--number=10", "--repeat", "2"], "10", "2"),
+    ],
+)
+def test_the_standard_line_comes_first(
+    capsys: pytest.CaptureFixture[str], flags: list[str], loops: str, repeat: str
+) -> None:
+    assert main(["timeit", *flags, "len('a')"]) == 0
+    out = capsys.readouterr().out
+    match = STANDARD.fullmatch(out.splitlines()[0])
+    assert match
+    assert (match[1], match[2]) == (loops, repeat)
+    assert "per loop (mean ± std. dev." in out
+
+
+def test_statements_and_setups_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "-n1",
+        "-r1",
+        "-s",
+        "x = 1",
+        "-s",
+        "y = 2",
+        "if x:",
+        "    assert y == 2",
+    ]
+    assert main(["timeit", *arguments]) == 0
+    _standard(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("unit", ["nsec", "usec", "msec", "sec"])
+def test_unit(capsys: pytest.CaptureFixture[str], unit: str) -> None:
+    assert main(["timeit", "-n1", "-u", unit, "pass"]) == 0
+    assert _standard(capsys.readouterr().out)[3] == unit
+
+
+def test_verbose_shows_each_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeit", "-v", "-n1", "-r3", "pass"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert re.fullmatch(r"raw times: \S+ \wsec, \S+ \wsec, \S+ \wsec", first)
+
+
+def test_process_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    assert main(["timeit", "-p", "-n1", "--json", str(file), "pass"]) == 0
+    assert nbprobe.load(file).clock == "cpu"
+
+
+def test_without_flags_it_measures_within_the_budget(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["timeit", "--budget", "0.01", "len('a')"]) == 0
+    out = capsys.readouterr().out
+    _standard(out)
+    assert "95 % interval" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (["--vs", "sum(range(1000))"], "slower"),
+        (["--scale", "n=1,2,3,4"], "exponent"),
+        (["--each", "x = 1"], "each execution timed alone"),
+        (["--stat", "median"], "median"),
+    ],
+)
+def test_our_options_show_our_text_only(
+    capsys: pytest.CaptureFixture[str], flags: list[str], shown: str
+) -> None:
+    assert main(["timeit", "--budget", "0.1", *flags, "len('a')"]) == 0
+    out = capsys.readouterr().out
+    assert shown in out
+    assert not STANDARD.search(out)
+
+
+def test_an_error_shows_the_users_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeit", "-s", "x = 0", "1 / x"]) == 1
+    captured = capsys.readouterr()
+    assert "    1 / x\n" in captured.err
+    assert captured.err.endswith("ZeroDivisionError: division by zero\n")
+    assert captured.err.count("  File ") == 1
+
+
+def test_a_syntax_error_shows_the_users_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["timeit", "x +"]) == 1
+    captured = capsys.readouterr()
+    assert "    x +\n" in captured.err
+    assert captured.err.count("  File ") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budgt", "2"], "did you mean --budget? nbprobe timeit --budget 2"),
+        (["-n", "abc"], "-n takes a whole number from 0, not 'abc'"),
+        (["-r", "0"], "-r takes a whole number from 1, not '0'"),
+        (
+            ["-u", "sex"],
+            "-u takes one of nsec, usec, msec, sec, not 'sex'; did you mean sec?",
+        ),
+        (["-n1", "--budget", "1"], "leave out them or --budget"),
+    ],
+)
+def test_wrong_use_is_answered(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["timeit", *arguments]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("nbprobe timeit: ")
+    assert first.endswith(message)
+    assert second == "use -h/--help for command line help"
+
+
+def test_json_that_cannot_be_written_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "nowhere" / "x.json"
+    assert main(["timeit", "-n1", "--json", str(file), "pass"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("nbprobe timeit: --json: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (["--help"], 0, "usage: nbprobe COMMAND"),
+        (["timeit", "--help"], 0, "--scale NAME=SIZE,SIZE,..."),
+        (["timeit", "-h"], 0, "-u, --unit {nsec,usec,msec,sec}"),
+        (["--version"], 0, nbprobe.__version__),
+        ([], 2, "usage: nbprobe COMMAND"),
+    ],
+)
+def test_help_and_version(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, shown: str
+) -> None:
+    assert main(arguments) == code
+    assert shown in capsys.readouterr().out
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timit"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "nbprobe: there is no command 'timit'; the commands are: timeit"
+
+
+def test_as_a_module_it_imports_from_here_and_needs_no_ipython(tmp_path: Path) -> None:
+    (tmp_path / "here.py").write_text("value = 1\n")
+    statement = "import here, sys; assert 'IPython' not in sys.modules"
+    ran = subprocess.run(
+        [sys.executable, "-m", "nbprobe", "timeit", "-n1", "-r1", statement],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    _standard(ran.stdout)
