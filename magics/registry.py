@@ -31,7 +31,10 @@ class Row(NamedTuple):
     place: str
 
 
-MAGICS = (Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),)
+MAGICS = (
+    Row("prun", ("line", "cell"), ".prun.magic:Prun"),
+    Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),
+)
 
 # The classes of nbprobe.settings.
 SETTINGS = ("TimeitMagics",)
