@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import repeat
 from threading import get_ident
 from time import perf_counter_ns
 from typing import NamedTuple
@@ -19,8 +18,11 @@ from .._core import Calls
 
 __all__ = ["Costs", "costs"]
 
-_TURNS = 2000
-_REPEATS = 12
+# Many short runs: some of them are not interrupted even on a busy machine.
+_TURNS = 1000
+_REPEATS = 24
+# Loops of this many calls each: in a loop of one, its own end hides part of the cost.
+_CALLS = 4
 
 
 class Costs(NamedTuple):
@@ -83,7 +85,7 @@ def _recorded(run: Callable[[], None], builtins: bool) -> tuple[float, float]:
 
 
 def _loop() -> None:
-    for _ in repeat(None, _TURNS):
+    for _ in range(_TURNS):
         pass
 
 
@@ -92,18 +94,24 @@ def _empty() -> None:
 
 
 def _calls() -> None:
-    for _ in repeat(None, _TURNS):
+    for _ in range(_TURNS // _CALLS):
+        _empty()
+        _empty()
+        _empty()
         _empty()
 
 
 def _native_calls() -> None:
     function = callable
-    for _ in repeat(None, _TURNS):
+    for _ in range(_TURNS // _CALLS):
+        function(None)
+        function(None)
+        function(None)
         function(None)
 
 
 def _generator() -> Iterator[None]:
-    for _ in repeat(None, _TURNS):
+    for _ in range(_TURNS):
         yield
 
 
@@ -114,5 +122,8 @@ def _resumes() -> None:
 
 def _others() -> None:
     function = object
-    for _ in repeat(None, _TURNS):
+    for _ in range(_TURNS // _CALLS):
+        function()
+        function()
+        function()
         function()
