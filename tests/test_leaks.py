@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import sys
 from collections.abc import Callable
@@ -10,12 +11,48 @@ from collections.abc import Callable
 import pytest
 
 from nbprobe import _core
+from nbprobe.timeit import measure
 
 CALLS = 300
+
+SERIES = [1.0, 2.0, 4.0, 8.0, 16.0]
+
+
+def loop() -> None:
+    timed = _core.Loop()
+    timed.arm(300)  # more than one sample table holds at first
+    for _ in timed:
+        pass
+    timed.samples()
+    marked = _core.Loop(timed=False)
+    for _ in range(600):
+        operator.invert(marked)
+
+
+def events() -> None:
+    with _core.Counters() as counters:
+        counters.start()
+        counters.stop()
+
+
+def failing_statement() -> None:
+    with pytest.raises(ZeroDivisionError):
+        measure("1 / zero", "zero = 0", globals={}, budget=0.001)
+
 
 # What is called again and again; add a callable for each function that allocates.
 LEAK_FREE: dict[str, Callable[[], object]] = {
     "build_config": _core.build_config,
+    "Loop": loop,
+    "Counters": events,
+    "mean_interval": lambda: _core.mean_interval(SERIES),
+    "quantile": lambda: _core.quantile(SERIES, 0.3),
+    "outliers": lambda: _core.outliers(SERIES),
+    "steady_from": lambda: _core.steady_from(SERIES),
+    "fit_power": lambda: _core.fit_power(SERIES, SERIES),
+    "fit_complexity": lambda: _core.fit_complexity(SERIES, SERIES),
+    "measure": lambda: measure("zero", "zero = 0", globals={}, number=2, repeat=2),
+    "measure, failing": failing_statement,
 }
 
 counts_blocks = pytest.mark.skipif(

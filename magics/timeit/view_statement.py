@@ -40,7 +40,13 @@ def text(result: TimeitResult) -> str:
 
 
 def _cached(result: TimeitResult) -> str:
-    """Warn of runs that differ much, under the built-in's condition and in its words."""
+    """Warn of runs that differ much, under the built-in's condition and in its words.
+
+    Only for the built-in's way of measuring: otherwise the first execution is known by
+    itself, and what disturbed a run is dropped.
+    """
+    if result.method != "stock":
+        return ""
     best, worst = result.best, result.worst
     if not (worst > 4 * best and best > 0 and worst > 1e-6):
         return ""

@@ -24,8 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
-    # Last, because playwright keeps an event loop running in this thread.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +33,9 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="session")
+# Not for the session: playwright keeps an event loop running in this thread meanwhile,
+# and tests elsewhere start loops of their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser to open notebooks in (`lab.browser`)."""
     with lab.browser() as running:

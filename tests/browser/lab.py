@@ -128,13 +128,14 @@ class Page:
         """Run every cell and wait until the kernel has nothing left to do."""
         self.page.click("li.lm-MenuBar-item:has-text('Run')")
         self.page.click('li.lm-Menu-item[data-command="runmenu:run-all"]')
-        # A cell that waits or runs shows [*], one that has run its number.
+        # A cell that waits or runs shows [*], one that has run its number, and one that
+        # an error before it kept from running nothing.
         self.page.wait_for_function(
             """() => {
-                const cells = [...document.querySelectorAll('.jp-CodeCell')].filter(
-                    cell => cell.querySelector('.cm-content')?.textContent.trim());
-                return cells.length && cells.every(cell => /\\[\\d+\\]/.test(
-                    cell.querySelector('.jp-InputPrompt').textContent));
+                const prompts = [...document.querySelectorAll(
+                    '.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
+                return prompts.some(text => /\\d/.test(text))
+                    && !prompts.some(text => text.includes('*'));
             }"""
         )
         self.wait_idle()

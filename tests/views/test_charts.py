@@ -70,7 +70,7 @@ class TestHistogram:
     def test_any_samples(
         self, samples: list[float], interval: tuple[float, float]
     ) -> None:
-        quartiles = timing(samples_ns=(*samples, 0.0)).quartiles_ns
+        quartiles = timing(samples_ns=tuple(samples) or (0.0,)).quartiles_ns
         picture = charts.histogram(samples, quartiles, interval=interval)
         assert picture is None or inside(picture)
 
