@@ -35,6 +35,20 @@
 /* 11 for CPython 3.11: which table of opcodes the rewriter needs. */
 #define NBP_MINOR_VERSION PY_MINOR_VERSION
 
+/* What a weak reference refers to, or NULL; a new reference. Never fails for one. */
+static inline PyObject *
+nbp_weakref_target(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *target = NULL;
+    PyWeakref_GetRef(reference, &target);
+    return target;
+#else
+    PyObject *target = PyWeakref_GET_OBJECT(reference);
+    return target == Py_None ? NULL : Py_NewRef(target);
+#endif
+}
+
 /* The thread that runs, and the frame that it runs: an address that identifies the
  * frame as long as it lives. PyEval_GetFrame would make a frame object of it, which
  * takes longer than all the rest of a probe. */

@@ -25,8 +25,8 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_calls, nbp_add_clock, nbp_add_config, nbp_add_counters,
-    nbp_add_fit,   nbp_add_loop,  nbp_add_stats,
+    nbp_add_calls,  nbp_add_clock, nbp_add_config, nbp_add_counters, nbp_add_probes,
+    nbp_add_engine, nbp_add_fit,   nbp_add_loop,   nbp_add_stats,
 };
 
 static int
@@ -43,20 +43,30 @@ core_exec(PyObject *module)
 static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(nbp_state_of(module)->call_hook_type);
-    Py_VISIT(nbp_state_of(module)->calls_type);
-    Py_VISIT(nbp_state_of(module)->counters_type);
-    Py_VISIT(nbp_state_of(module)->loop_type);
+    nbp_state *state = nbp_state_of(module);
+    Py_VISIT(state->call_hook_type);
+    Py_VISIT(state->calls_type);
+    Py_VISIT(state->counters_type);
+    Py_VISIT(state->engine_type);
+    Py_VISIT(state->loop_type);
+    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
+        Py_VISIT(state->probe_types[kind]);
+    }
     return 0;
 }
 
 static int
 core_clear(PyObject *module)
 {
-    Py_CLEAR(nbp_state_of(module)->call_hook_type);
-    Py_CLEAR(nbp_state_of(module)->calls_type);
-    Py_CLEAR(nbp_state_of(module)->counters_type);
-    Py_CLEAR(nbp_state_of(module)->loop_type);
+    nbp_state *state = nbp_state_of(module);
+    Py_CLEAR(state->call_hook_type);
+    Py_CLEAR(state->calls_type);
+    Py_CLEAR(state->counters_type);
+    Py_CLEAR(state->engine_type);
+    Py_CLEAR(state->loop_type);
+    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
+        Py_CLEAR(state->probe_types[kind]);
+    }
     return 0;
 }
 

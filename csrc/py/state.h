@@ -5,13 +5,19 @@
 
 #include <Python.h>
 
+#include "rewrite.h"
 #include "status.h"
+#include "ticks.h"
 
 typedef struct {
-    PyTypeObject *call_hook_type; /* owned; NULL on 3.11 */
-    PyTypeObject *calls_type;     /* owned */
-    PyTypeObject *counters_type;  /* owned */
-    PyTypeObject *loop_type;      /* owned */
+    PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
+    PyTypeObject *calls_type;                   /* owned */
+    PyTypeObject *counters_type;                /* owned */
+    PyTypeObject *engine_type;                  /* owned */
+    PyTypeObject *loop_type;                    /* owned */
+    PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
+    PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
+    nbp_moment origin;         /* when the module was imported, in both clocks */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -30,8 +36,10 @@ int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
+int nbp_add_engine(PyObject *module);
 int nbp_add_fit(PyObject *module);
 int nbp_add_loop(PyObject *module);
+int nbp_add_probes(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* LineEngine: what engine.c (the type), swap.c (code with probes, in and out) and
+ * fallback.c (code without) share. */
+#ifndef NBP_ENGINE_H
+#define NBP_ENGINE_H
+
+#include <stdbool.h>
+
+#include "instrument.h"
+
+enum {
+    /* How the lines of a code object are measured; both when a frame of it was running
+     * as the probes were put in. */
+    NBP_HOW_PROBES = 1,
+    NBP_HOW_EVENTS = 2,
+};
+
+/* One code object. */
+typedef struct {
+    PyObject *original;     /* owned */
+    PyObject *instrumented; /* owned; `original` itself when nothing could be changed */
+    bool has_probes;        /* else `instrumented` differs in nested code at most */
+    nbp_code_lines table;
+    nbp_statements statements; /* `first` is owned */
+    int how;
+} nbp_function;
+
+typedef struct nbp_engine {
+    PyObject_HEAD
+    nbp_state *state;        /* borrowed from the type's module */
+    nbp_lines *lines;        /* one reference */
+    nbp_function *functions; /* owned */
+    Py_ssize_t n_functions;
+    nbp_pointermap by_original;     /* code -> index; the functions own the codes */
+    nbp_pointermap by_instrumented; /* the same, where it is another object */
+    bool busy;         /* being started, stopped or added to, maybe by another thread */
+    PyObject *swapped; /* owned list of weak references to functions, NULL if stopped */
+    PyObject *events;  /* owned: what nbp_fallback_start left, or NULL */
+    struct nbp_engine *next_running; /* borrowed */
+} nbp_engine;
+
+/* The function whose code is `code`, original or instrumented; NULL if there is none.
+ */
+nbp_function *nbp_engine_find(nbp_engine *self, PyObject *code);
+
+/* Gives every function in the process that has one of the added codes the instrumented
+ * one, and switches the probes on: 0, or -1 with an exception set and everything put
+ * back. Does nothing when running. */
+int nbp_engine_start(nbp_engine *self);
+
+/* The same for what was added since the start: 0, or -1 with an exception set. */
+int nbp_engine_install(nbp_engine *self);
+
+/* Takes everything back; cannot fail, and an exception that is set stays so. Does
+ * nothing when stopped. */
+void nbp_engine_stop(nbp_engine *self);
+
+/* Has the interpreter report the lines of the functions marked NBP_HOW_EVENTS: 0, or -1
+ * with an exception set. A function that cannot be reported loses the mark. */
+int nbp_fallback_start(nbp_engine *self);
+
+/* Ends that; cannot fail. */
+void nbp_fallback_stop(nbp_engine *self);
+
+#endif /* NBP_ENGINE_H */

@@ -1,0 +1,419 @@
+"""What the engine counts and times, and what it leaves behind: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import statistics
+import sys
+import threading
+import time
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+
+from nbprobe._core import LineEngine
+from nbprobe.lprun.calibration import event_costs
+
+from .conftest import hits, how, measuring
+
+MS = 1_000_000
+
+
+def rows(
+    engine: LineEngine, function: Any, thread: int | None = None
+) -> dict[int, tuple[int, ...]]:
+    """Rows (hits, total, self, suspended, ...) by line from the line of ``def``."""
+    for code, _, table in engine.lines(thread):
+        if code is function.__code__:
+            return {row[0] - code.co_firstlineno: row[1:] for row in table}
+    raise AssertionError
+
+
+def test_hits_total_and_self() -> None:
+    def callee() -> None:
+        time.sleep(0.1)
+
+    def caller() -> None:
+        callee()
+        time.sleep(0.01)
+
+    with measuring(caller, callee) as engine:
+        caller()
+    first, second = rows(engine, caller)[1], rows(engine, caller)[2]
+    assert first[0] == second[0] == 1
+    assert first[1] >= 100 * MS
+    assert first[2] < 50 * MS  # the callee is measured as well
+    assert second[1] == second[2] >= 10 * MS
+    assert rows(engine, callee)[1][2] >= 100 * MS
+
+
+def test_recursion_is_timed_once() -> None:
+    def recurse(n: int) -> None:
+        time.sleep(0.002)
+        if n:
+            recurse(n - 1)
+
+    with measuring(recurse) as engine:
+        start = time.perf_counter_ns()
+        recurse(9)
+        took = time.perf_counter_ns() - start
+    table = rows(engine, recurse)
+    assert table[3][0] == 9
+    assert table[3][1] <= took
+    assert table[3][1] >= 18 * MS
+    assert sum(row[2] for row in table.values()) <= took
+
+
+def test_awaited_time_is_kept_apart() -> None:
+    async def waits() -> None:
+        await asyncio.sleep(0.2)
+
+    with measuring(waits) as engine:
+        asyncio.run(waits())
+    row = rows(engine, waits)[1]
+    assert row[0] == 1
+    assert row[3] >= 190 * MS
+    assert row[1] < 100 * MS
+
+
+def test_cancelled_waits_are_counted() -> None:
+    async def waits() -> None:
+        await asyncio.sleep(10)
+
+    async def main() -> None:
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with measuring(waits) as engine:
+        asyncio.run(main())
+    assert rows(engine, waits)[1][3] >= 19 * MS
+
+
+def test_threads_have_tables_of_their_own() -> None:
+    def work(n: int) -> None:
+        for _ in range(n):
+            time.sleep(0)
+
+    with measuring(work) as engine:
+        threads = [threading.Thread(target=work, args=(n,)) for n in (5, 7)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        work(2)
+    assert hits(engine, work)[2] == 14
+    main = threading.get_ident()
+    assert hits(engine, work, main)[2] == 2
+    others = [thread for thread in engine.threads() if thread != main]
+    assert sum(hits(engine, work, thread)[2] for thread in others) == 12
+
+
+def test_many_short_threads_are_folded() -> None:
+    def work() -> None:
+        pass
+
+    with measuring(work) as engine:
+        for _ in range(300):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+    assert hits(engine, work) == {1: 300}
+    assert len(engine.threads()) < 200
+
+
+def test_everything_that_shares_the_code_is_measured() -> None:
+    def factory(k: int) -> Any:
+        def add(x: int) -> int:
+            return x + k
+
+        return add
+
+    before = [factory(k) for k in range(5)]
+    codes = [function.__code__ for function in before]
+    with measuring(before[0]) as engine:
+        assert [function(1) for function in before] == [1, 2, 3, 4, 5]
+    assert hits(engine, before[0]) == {1: 5}
+    assert [function.__code__ for function in before] == codes
+
+
+def test_closures_made_while_running_get_their_code_back() -> None:
+    def factory() -> Any:
+        return lambda: 1
+
+    with measuring(factory) as engine:
+        made = factory()
+        made()
+    nested = next(c for c in factory.__code__.co_consts if isinstance(c, CodeType))
+    assert made.__code__ is nested
+    assert hits(engine, nested) == {0: 1}
+
+
+def test_code_of_no_function_is_executed_by_its_replacement() -> None:
+    code = compile("x = 1\nfor i in range(3):\n    x += i\n", "<cell>", "exec")
+    engine = LineEngine()
+    assert engine.add(code) == 1
+    scope: dict[str, Any] = {}
+    engine.start()
+    exec(engine.replacement(code), scope)
+    engine.stop()
+    assert scope["x"] == 4
+    assert [row[:2] for row in engine.lines()[0][2]] == [(1, 1), (2, 4), (3, 3)]
+
+
+def test_added_while_running() -> None:
+    def first() -> None:
+        pass
+
+    def second() -> None:
+        pass
+
+    code = second.__code__
+    with measuring(first) as engine:
+        engine.add(second)
+        second()
+    assert hits(engine, second) == {1: 1}
+    assert second.__code__ is code
+
+
+def test_frames_that_run_already_go_on_by_events() -> None:
+    engine = LineEngine()
+
+    def running(n: int) -> int:
+        engine.add(running)
+        engine.start()
+        total = 0
+        for i in range(n):
+            total += i
+        engine.stop()
+        return total
+
+    assert running(4) == 6
+    assert "+" in how(engine, running)
+    assert hits(engine, running) == {3: 1, 4: 5, 5: 4, 6: 1}
+
+
+def test_suspended_generators_go_on_by_events() -> None:
+    def numbers() -> Any:
+        for i in range(4):  # noqa: UP028
+            yield i
+
+    g = numbers()
+    next(g)
+    with measuring(numbers) as engine:
+        assert list(g) == [1, 2, 3]
+    assert hits(engine, numbers) == {1: 4, 2: 3}
+
+
+def test_another_thread_that_runs_already() -> None:
+    stop = threading.Event()
+    turns = []
+
+    def work() -> None:
+        while not stop.is_set():
+            turns.append(1)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.02)
+    with measuring(work) as engine:
+        time.sleep(0.05)
+        stop.set()
+        thread.join()
+    assert 1 < hits(engine, work)[2] <= len(turns)
+
+
+def test_a_generator_that_outlives_the_profile_counts_no_more() -> None:
+    def numbers() -> Any:
+        for i in range(10):  # noqa: UP028
+            yield i
+
+    with measuring(numbers) as engine:
+        g = numbers()
+        next(g)
+    before = engine.lines()
+    assert list(g) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert engine.lines() == before
+    engine.start()
+    assert list(numbers()) == list(range(10))
+    engine.stop()
+    assert hits(engine, numbers) == {1: 1 + 11, 2: 1 + 10}
+
+
+def test_start_and_stop_may_be_repeated() -> None:
+    def work() -> None:
+        pass
+
+    engine = LineEngine()
+    engine.stop()
+    engine.add(work)
+    for _ in range(3):
+        engine.start()
+        engine.start()
+        assert engine.running
+        work()
+        engine.stop()
+        engine.stop()
+        assert not engine.running
+        work()
+    assert hits(engine, work) == {1: 3}
+    engine.reset()
+    assert hits(engine, work) == {}
+
+
+def test_a_dropped_engine_puts_everything_back() -> None:
+    def work() -> None:
+        pass
+
+    code = work.__code__
+    engine = LineEngine()
+    engine.add(work)
+    engine.start()
+    assert work.__code__ is not code
+    del engine
+    gc.collect()
+    assert work.__code__ is code
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_engines_at_once(first: int) -> None:
+    def work() -> int:
+        return 1
+
+    code = work.__code__
+    engines = [LineEngine(), LineEngine()]
+    for engine in engines:
+        engine.add(work)
+        engine.start()
+    work()
+    engines[first].stop()
+    work()
+    engines[1 - first].stop()
+    assert work.__code__ is code
+    inner = next(code for code, _, _ in engines[1].lines())
+    assert hits(engines[0], code)[1] == (1 if first == 0 else 2)
+    assert hits(engines[1], inner)[1] == (1 if first == 1 else 2)
+
+
+def test_what_has_no_code_is_refused() -> None:
+    engine = LineEngine()
+    for what in (len, int, 3, None, "f"):
+        with pytest.raises(TypeError, match="no Python code"):
+            engine.add(what)  # type: ignore[arg-type]
+    with pytest.raises(KeyError):
+        engine.replacement(compile("1", "", "eval"))
+    with pytest.raises(TypeError):
+        LineEngine(1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        engine.add(test_what_has_no_code_is_refused, [1])  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        engine.add(test_what_has_no_code_is_refused, {-1: 2})
+    with pytest.raises(TypeError):
+        engine.add(test_what_has_no_code_is_refused, {"1": 2})  # type: ignore[dict-item]
+    with pytest.raises(ValueError):
+        engine.costs = (-1.0, 0.0, 0.0)
+    assert engine.lines() == []
+
+
+def test_methods_and_the_same_code_twice() -> None:
+    class Thing:
+        def method(self) -> int:
+            return 1
+
+    engine = LineEngine()
+    assert engine.add(Thing().method) == 1
+    assert engine.add(Thing.method) == 0
+    engine.start()
+    assert engine.add(Thing.method) == 0
+    Thing().method()
+    engine.stop()
+    assert hits(engine, Thing.method) == {1: 1}
+
+
+def test_costs_are_subtracted_from_every_event() -> None:
+    scope: dict[str, Any] = {}
+    body = "\n".join("        x = n" for _ in range(20))
+    exec(f"def lines(n):\n    for _ in range(n):\n{body}\n", scope)
+    function: FunctionType = scope["lines"]
+
+    def took(n: int) -> int:
+        start = time.perf_counter_ns()
+        function(n)
+        return time.perf_counter_ns() - start
+
+    engine = LineEngine()
+    engine.add(function)
+    bare, raw, corrected = [], [], []
+    # In turns, so that a busy machine slows both alike; the shortest is the least busy.
+    for _ in range(40):
+        bare.append(took(1000))
+        engine.costs = event_costs()
+        assert all(0 <= cost < 10_000 for cost in engine.costs)
+        engine.reset()
+        engine.start()
+        function(1000)
+        engine.stop()
+        table = engine.lines()[0][2]
+        raw.append(sum(row[2] for row in table))
+        corrected.append(sum(row[2] - row[6] for row in table))
+    off_raw = min(raw) - min(bare)
+    off_corrected = statistics.median(corrected) - statistics.median(bare)
+    assert off_raw > 0
+    assert abs(off_corrected) < 0.7 * (statistics.median(raw) - statistics.median(bare))
+
+
+def test_the_child_of_a_fork_counts_for_itself() -> None:
+    def work() -> None:
+        pass
+
+    def forks() -> bytes:
+        receive, send = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+                os.write(send, repr(hits(engine, code)).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        return os.read(receive, 100)
+
+    code = work.__code__
+    with measuring(work, forks) as engine:
+        work()
+        work()
+        assert forks() == b"{1: 1}"
+        work()
+    assert hits(engine, work) == {1: 3}
+
+
+def test_memory_is_given_back() -> None:
+    def work() -> None:
+        pass
+
+    def cycle() -> None:
+        engine = LineEngine()
+        engine.add(test_hits_total_and_self)
+        engine.add(work)
+        engine.start()
+        work()
+        engine.stop()
+        engine.lines()
+
+    # Free lists fill up first; a leak of one block a cycle would never end.
+    grown = []
+    for _ in range(10):
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(200):
+            cycle()
+        gc.collect()
+        grown.append(sys.getallocatedblocks() - before)
+        if grown[-1] < 50:
+            return
+    pytest.fail(f"blocks left by 200 engines each: {grown}")
