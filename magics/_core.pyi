@@ -1,10 +1,21 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType, MethodType, TracebackType
-from typing import Any, Self, SupportsFloat, SupportsIndex, TypeAlias, final
+from typing import (
+    Any,
+    ParamSpec,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    final,
+)
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 _Real: TypeAlias = SupportsFloat | SupportsIndex
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
 _Samples: TypeAlias = Iterable[_Real] | Buffer
 
 __version__: str
@@ -17,6 +28,50 @@ CLOCK_PROCESS_CPU: int
 CLOCK_THREAD_CPU: int
 
 def clock_resolution_ns(clock: int, /) -> int: ...
+
+_Called: TypeAlias = tuple[str, int, str, str]
+_CallNode: TypeAlias = tuple[int, int, int, int, int, float, float, float, float]
+_CallThread: TypeAlias = tuple[int, list[_CallNode], tuple[int, int, int, int]]
+
+@disjoint_base
+class Calls:
+    def __new__(
+        cls,
+        timer: Callable[[], float] | None = None,
+        timeunit: float = 0.0,
+        subcalls: bool = True,
+        builtins: bool = True,
+        *,
+        room: int = 1000000,
+    ) -> Self: ...
+    def enable(self, subcalls: bool = True, builtins: bool = True) -> None: ...
+    def disable(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def runcall(
+        self,
+        func: Callable[_Parameters, _Value],
+        /,
+        *args: _Parameters.args,
+        **kwargs: _Parameters.kwargs,
+    ) -> _Value: ...
+    def runcode(
+        self, code: CodeType, globals: dict[str, Any], locals: Mapping[str, Any], /
+    ) -> object: ...
+    def clear(self) -> None: ...
+    def table(
+        self, costs: tuple[float, float, float, float, float, float, float] = ..., /
+    ) -> tuple[list[_Called], list[_CallThread]]: ...
+    @property
+    def active(self) -> bool: ...
+    @property
+    def builtins(self) -> bool: ...
+    @property
+    def timer(self) -> Callable[[], float] | None: ...
+    @property
+    def displaced(self) -> bool: ...
+    @property
+    def unseen(self) -> int: ...
 
 @final
 class Loop:

@@ -32,6 +32,7 @@ class Row(NamedTuple):
 
 
 MAGICS = (
+    Row("prun", ("line", "cell"), ".prun.magic:Prun"),
     Row("show_backrefs", ("line",), ".graphs.magic:ShowBackrefs"),
     Row("show_refs", ("line",), ".graphs.magic:ShowRefs"),
     Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),

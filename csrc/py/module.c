@@ -25,9 +25,9 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_engine, nbp_add_fit,
-    nbp_add_heap,   nbp_add_loop,   nbp_add_names,    nbp_add_paths,  nbp_add_picture,
-    nbp_add_probes, nbp_add_refs,   nbp_add_stats,
+    nbp_add_calls,   nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_engine,
+    nbp_add_fit,     nbp_add_heap,   nbp_add_loop,   nbp_add_names,    nbp_add_paths,
+    nbp_add_picture, nbp_add_probes, nbp_add_refs,   nbp_add_stats,
 };
 
 static int
@@ -45,6 +45,8 @@ static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     nbp_state *state = nbp_state_of(module);
+    Py_VISIT(state->call_hook_type);
+    Py_VISIT(state->calls_type);
     Py_VISIT(state->counters_type);
     Py_VISIT(state->engine_type);
     Py_VISIT(state->heap_type);
@@ -59,6 +61,8 @@ static int
 core_clear(PyObject *module)
 {
     nbp_state *state = nbp_state_of(module);
+    Py_CLEAR(state->call_hook_type);
+    Py_CLEAR(state->calls_type);
     Py_CLEAR(state->counters_type);
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->heap_type);
@@ -90,6 +94,13 @@ static struct PyModuleDef core_module = {
     .m_clear = core_clear,
     .m_free = core_free,
 };
+
+nbp_state *
+nbp_state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &core_module); /* borrowed */
+    return module == NULL ? NULL : nbp_state_of(module);
+}
 
 PyMODINIT_FUNC PyInit__core(void);
 

@@ -10,6 +10,8 @@
 #include "ticks.h"
 
 typedef struct {
+    PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
+    PyTypeObject *calls_type;                   /* owned */
     PyTypeObject *counters_type;                /* owned */
     PyTypeObject *engine_type;                  /* owned */
     PyTypeObject *heap_type;                    /* owned */
@@ -26,7 +28,12 @@ nbp_state_of(PyObject *module)
     return (nbp_state *)PyModule_GetState(module);
 }
 
+/* The same from one of the module's types or a subclass of it; NULL with an exception
+ * set for any other type. */
+nbp_state *nbp_state_of_type(PyTypeObject *type);
+
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The exact calling-context tree of one thread: a node is a function called along one
+ * path of callers, so nothing about deeper callers has to be guessed afterwards.
+ *
+ * The tree keeps a shadow stack of the calls that run. A call is known by its
+ * *activation*, an address that no other running call has (its frame's), and by that
+ * alone: a call may end out of turn, because a greenlet switched stacks or an event was
+ * lost, and the calls above it are then set aside as a *strand* that goes on when one
+ * of its own calls is heard of again. Time set aside is nobody's.
+ *
+ * Times are ticks of the caller's clock, which gives them to every function: the tree
+ * never reads a clock. Keys and activations are compared, never followed. One tree
+ * belongs to one thread at a time: it has no lock. */
+#ifndef NBP_CALLTREE_H
+#define NBP_CALLTREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+typedef enum {
+    NBP_CALL_PYTHON,
+    NBP_CALL_NATIVE, /* a function in C */
+    NBP_CALL_KINDS,
+} nbp_call_kind;
+
+typedef struct nbp_call_node {
+    struct nbp_call_node *parent; /* borrowed; NULL for the root */
+    struct nbp_call_node *recent; /* borrowed: the child that was entered last */
+    const void *key;              /* the function; NULL for the root */
+    uint64_t calls;               /* calls that began */
+    uint64_t resumes;             /* times that a suspended call went on */
+    uint64_t others;              /* events while it ran that made no node */
+    int64_t inclusive;            /* ticks, callees included */
+    int64_t self;                 /* ticks, callees excluded */
+    uint32_t index;               /* its place among the nodes; a parent's is lower */
+    nbp_call_kind kind;
+} nbp_call_node;
+
+typedef enum {
+    NBP_ENTER_START,  /* a call begins */
+    NBP_ENTER_RESUME, /* a generator or coroutine goes on */
+} nbp_enter_how;
+
+/* What could not be recorded as it was. All zero: the tree is exact. */
+typedef struct {
+    uint64_t crowded;   /* calls that have a flat node because the tree is full */
+    uint64_t dropped;   /* calls not recorded at all: too deep, or no memory */
+    uint64_t unmatched; /* ends of calls that began before the recording */
+    uint64_t switched;  /* times that calls were set aside or went on again */
+} nbp_calltree_loss;
+
+/* Cost of the recording, in ticks per event pair: `inner` falls between the two clock
+ * readings of a call and so into its own time, `outer` into its caller's. */
+typedef struct {
+    double inner;
+    double outer;
+} nbp_call_cost;
+
+typedef struct {
+    nbp_call_cost call[NBP_CALL_KINDS];
+    nbp_call_cost resume;
+    double other; /* an event that made no node, in its caller's own time */
+} nbp_call_costs;
+
+typedef struct nbp_calltree nbp_calltree;
+
+/* An empty tree. `room` counts the nodes that may
+ * still be made, is shared by the trees of a recording and outlives them (borrowed).
+ * NULL when memory is short. */
+nbp_calltree *nbp_calltree_new(size_t *room);
+
+/* Frees the tree and sets the pointer to NULL; NULL is allowed. */
+void nbp_calltree_destroy(nbp_calltree **self);
+
+/* A call of `key` begins or goes on at `now`, under the call that runs. Returns 1 when
+ * its node is new, 0 when it is not, -1 when the call is not recorded. */
+int nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
+                       nbp_call_kind kind, nbp_enter_how how, int64_t now);
+
+/* The call with this activation ends or is suspended at `now`. Unknown ones are counted
+ * and otherwise ignored. */
+void nbp_calltree_leave(nbp_calltree *self, const void *activation, int64_t now);
+
+/* An event that makes no node, for the subtraction of its cost. */
+void nbp_calltree_other(nbp_calltree *self);
+
+/* The clock stood for `ticks`, for everybody: time of the recording itself. */
+void nbp_calltree_pause(nbp_calltree *self, int64_t ticks);
+
+/* Ends every call that still runs, and forgets those set aside: the recording stops. */
+void nbp_calltree_finish(nbp_calltree *self, int64_t now);
+
+/* Nodes, the root among them, which is at 0. */
+size_t nbp_calltree_count(const nbp_calltree *self);
+
+/* Borrowed, for as long as the tree lives. `index` < count. */
+const nbp_call_node *nbp_calltree_at(const nbp_calltree *self, size_t index);
+
+/* The node below which calls without a place are flat; NULL when there are none. */
+const nbp_call_node *nbp_calltree_crowd(const nbp_calltree *self);
+
+/* Calls that run now, as far as they are recorded. */
+size_t nbp_calltree_depth(const nbp_calltree *self);
+
+nbp_calltree_loss nbp_calltree_losses(const nbp_calltree *self);
+
+/* Times with the cost of recording taken out, of node i at [i]: a node's own time less
+ * what its events and its callees' cost it, never below 0, and the sum over its
+ * subtree. Both arrays hold count doubles and belong to the caller. */
+void nbp_calltree_correct(const nbp_calltree *self, const nbp_call_costs *costs,
+                          double *inclusive, double *self_time);
+
+#endif /* NBP_CALLTREE_H */

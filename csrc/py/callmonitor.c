@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls as sys.monitoring reports them (3.12 and later), under an id of our own, so
+ * that cProfile, coverage and debuggers go on. */
+#include <Python.h>
+
+#include <structmember.h>
+
+#include "calls.h"
+
+#if NBP_HAS_MONITORING
+
+/* What sys.monitoring calls back: an object with a vectorcall slot is reached with
+ * less between than a method is. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    nbp_calls *calls; /* owned */
+} hook;
+
+static inline nbp_calls *
+calls_of(PyObject *op)
+{
+    return ((hook *)op)->calls;
+}
+
+/* Every event begins with a code object. Users can get hold of a hook and call it. */
+static inline bool
+is_event(PyObject *const *args, size_t nargsf, Py_ssize_t at_least)
+{
+    return PyVectorcall_NARGS(nargsf) >= at_least && PyCode_Check(args[0]);
+}
+
+static PyObject *
+refuse(void)
+{
+    PyErr_SetString(PyExc_TypeError, "only sys.monitoring calls this");
+    return NULL;
+}
+
+static PyObject *
+on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+{
+    if (!is_event(args, nargsf, 1)) {
+        return refuse();
+    }
+    PyThreadState *thread = nbp_thread_state();
+    nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
+                    NBP_ENTER_START);
+    return Py_NewRef(Py_None);
+}
+
+/* PY_RESUME, and PY_THROW, which resumes by raising. */
+static PyObject *
+on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
+          PyObject *Py_UNUSED(names))
+{
+    if (!is_event(args, nargsf, 1)) {
+        return refuse();
+    }
+    PyThreadState *thread = nbp_thread_state();
+    nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
+                    NBP_ENTER_RESUME);
+    return Py_NewRef(Py_None);
+}
+
+/* PY_RETURN, PY_YIELD and PY_UNWIND. */
+static PyObject *
+on_leave(PyObject *op, PyObject *const *Py_UNUSED(args), size_t Py_UNUSED(nargsf),
+         PyObject *Py_UNUSED(names))
+{
+    PyThreadState *thread = nbp_thread_state();
+    nbp_calls_leave(calls_of(op), thread, nbp_running_frame(thread));
+    return Py_NewRef(Py_None);
+}
+
+static PyObject *
+on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+{
+    if (!is_event(args, nargsf, 3)) {
+        return refuse();
+    }
+    PyObject *callable = args[2];
+    if (PyFunction_Check(callable) || PyMethod_Check(callable)) {
+        /* PY_START follows. */
+        return Py_NewRef(Py_None);
+    }
+    PyThreadState *thread = nbp_thread_state();
+    PyMethodDef *definition = nbp_native_definition(callable);
+    if (definition == NULL) {
+        nbp_calls_other(calls_of(op), thread);
+    }
+    else if (!nbp_calls_is_own(definition)) {
+        nbp_calls_enter(calls_of(op), thread,
+                        nbp_native_activation(nbp_running_frame(thread)), definition,
+                        callable, NBP_ENTER_START);
+    }
+    return Py_NewRef(Py_None);
+}
+
+/* C_RETURN and C_RAISE. */
+static PyObject *
+on_native_leave(PyObject *op, PyObject *const *args, size_t nargsf,
+                PyObject *Py_UNUSED(names))
+{
+    if (!is_event(args, nargsf, 3)) {
+        return refuse();
+    }
+    PyMethodDef *definition = nbp_native_definition(args[2]);
+    if (definition != NULL && !nbp_calls_is_own(definition)) {
+        PyThreadState *thread = nbp_thread_state();
+        nbp_calls_leave(calls_of(op), thread,
+                        nbp_native_activation(nbp_running_frame(thread)));
+    }
+    return Py_NewRef(Py_None);
+}
+
+static const struct {
+    const char *name;
+    vectorcallfunc callback;
+    bool native;  /* only for a recording of functions in C */
+    bool implied; /* comes with CALL and cannot be asked for */
+} events[] = {
+    {"PY_START", on_start, false, false},     {"PY_RESUME", on_resume, false, false},
+    {"PY_THROW", on_resume, false, false},    {"PY_RETURN", on_leave, false, false},
+    {"PY_YIELD", on_leave, false, false},     {"PY_UNWIND", on_leave, false, false},
+    {"CALL", on_call, true, false},           {"C_RETURN", on_native_leave, true, true},
+    {"C_RAISE", on_native_leave, true, true},
+};
+
+enum { N_EVENTS = sizeof(events) / sizeof(events[0]) };
+
+static void
+hook_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    Py_XDECREF(((hook *)op)->calls);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMemberDef hook_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(hook, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot hook_slots[] = {
+    {Py_tp_doc, (void *)"Records one kind of event; called by sys.monitoring only."},
+    {Py_tp_dealloc, hook_dealloc},
+    {Py_tp_members, hook_members},
+    {Py_tp_call, PyVectorcall_Call},
+    {0, NULL},
+};
+
+static PyType_Spec hook_spec = {
+    .name = "nbprobe._core.CallHook",
+    .basicsize = sizeof(hook),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = hook_slots,
+};
+
+static PyObject *
+new_hook(nbp_calls *self, vectorcallfunc callback)
+{
+    nbp_state *state = nbp_state_of_type(Py_TYPE(self));
+    PyTypeObject *type = state == NULL ? NULL : state->call_hook_type;
+    hook *made = type == NULL ? NULL : (hook *)type->tp_alloc(type, 0);
+    if (made != NULL) {
+        made->vectorcall = callback;
+        made->calls = (nbp_calls *)Py_NewRef(self);
+    }
+    return (PyObject *)made;
+}
+
+/* Calls a function of sys.monitoring for its effect. */
+static int
+monitoring_call(const char *name, const char *format, ...)
+{
+    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
+    if (monitoring == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is gone");
+        return -1;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    PyObject *tuple = Py_VaBuildValue(format, arguments);
+    va_end(arguments);
+    PyObject *function =
+        tuple == NULL ? NULL : PyObject_GetAttrString(monitoring, name);
+    PyObject *result = function == NULL ? NULL : PyObject_CallObject(function, tuple);
+    Py_XDECREF(function);
+    Py_XDECREF(tuple);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* sys.monitoring.events.<name>, or -1 with an exception set. */
+static int
+event_mask(const char *name)
+{
+    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
+    if (monitoring == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is gone");
+        return -1;
+    }
+    PyObject *names = PyObject_GetAttrString(monitoring, "events");
+    PyObject *value = names == NULL ? NULL : PyObject_GetAttrString(names, name);
+    int mask = value == NULL ? -1 : (int)PyLong_AsLong(value);
+    Py_XDECREF(value);
+    Py_XDECREF(names);
+    return mask;
+}
+
+/* An id that nobody uses: first those without a meaning of their own. The ids of
+ * profilers, coverage and debuggers are left to them. */
+static int
+take_tool(nbp_calls *self)
+{
+    static const char wanted[] = {4, 3, 5};
+    for (size_t i = 0; i < sizeof(wanted); i++) {
+        if (monitoring_call("use_tool_id", "(is)", wanted[i], "nbprobe calls") == 0) {
+            self->tool = wanted[i];
+            return 0;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_RuntimeError,
+                    "no free id in sys.monitoring: other tools hold 3, 4 and 5"
+                    " (sys.monitoring.get_tool names them)");
+    return -1;
+}
+
+/* The events that the recording wants, with their callbacks registered. */
+static int
+register_callbacks(nbp_calls *self)
+{
+    int wanted = 0;
+    for (size_t i = 0; i < N_EVENTS; i++) {
+        if (events[i].native && !self->builtins) {
+            continue;
+        }
+        int mask = event_mask(events[i].name);
+        PyObject *callback = mask < 0 ? NULL : new_hook(self, events[i].callback);
+        if (callback == NULL) {
+            return -1;
+        }
+        int status =
+            monitoring_call("register_callback", "(iiO)", self->tool, mask, callback);
+        Py_DECREF(callback);
+        if (status < 0) {
+            return -1;
+        }
+        wanted |= events[i].implied ? 0 : mask;
+    }
+    return wanted;
+}
+
+/* Gives everything back, as far as it goes; an error does not stop the rest. */
+static int
+release_tool(nbp_calls *self)
+{
+    int status = monitoring_call("set_events", "(ii)", self->tool, 0);
+    /* Before 3.14 an id that is given back keeps its callbacks. */
+    for (size_t i = 0; i < N_EVENTS; i++) {
+        int mask = event_mask(events[i].name);
+        if (mask < 0 || monitoring_call("register_callback", "(iiO)", self->tool, mask,
+                                        Py_None) < 0) {
+            status = -1;
+        }
+    }
+    if (monitoring_call("free_tool_id", "(i)", self->tool) < 0) {
+        status = -1;
+    }
+    return status;
+}
+
+int
+nbp_calls_connect(nbp_calls *self)
+{
+    if (take_tool(self) < 0) {
+        return -1;
+    }
+    int wanted = register_callbacks(self);
+    if (wanted >= 0 && monitoring_call("set_events", "(ii)", self->tool, wanted) == 0) {
+        return 0;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (release_tool(self) < 0) {
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, value, traceback);
+    return -1;
+}
+
+int
+nbp_calls_disconnect(nbp_calls *self)
+{
+    return release_tool(self);
+}
+
+int
+nbp_add_call_source(PyObject *module)
+{
+    nbp_state *state = nbp_state_of(module);
+    state->call_hook_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &hook_spec, NULL);
+    return state->call_hook_type == NULL ? -1 : 0;
+}
+
+#endif /* NBP_HAS_MONITORING */

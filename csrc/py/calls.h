@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of the call engine share: the recording, and where it gets its events.
+ *
+ * Everything here needs the GIL, and nothing here gives it up between two steps that
+ * belong together, save for a timer written in Python: so a recording can be stopped
+ * from any thread, between two events of every other. */
+#ifndef NBP_PY_CALLS_H
+#define NBP_PY_CALLS_H
+
+#include <Python.h>
+
+#include <stdbool.h>
+
+#include "calltree.h"
+#include "compat.h"
+#include "pointermap.h"
+#include "state.h"
+#include "ticks.h"
+
+/* A function that was called: a code object, or the definition of a function in C. */
+typedef struct {
+    PyObject *code; /* owned, so that no other can have its address; NULL if native */
+    PyObject *name; /* owned: what a native function is called; NULL for Python's */
+} nbp_called;
+
+/* A thread that was seen. */
+typedef struct {
+    uint64_t id;            /* of its thread state: no two ever have the same */
+    unsigned long ident;    /* as threading.get_ident() */
+    nbp_calltree *tree;     /* owned */
+    bool busy;              /* 3.11: its event is being handed on */
+    Py_tracefunc previous;  /* 3.11: the profile function that we displaced, or NULL */
+    PyObject *previous_arg; /* owned: its argument */
+} nbp_call_thread;
+
+typedef struct {
+    PyObject_HEAD
+    bool active;
+    bool changing; /* being switched on or off, which may run Python on 3.11 */
+    bool builtins; /* functions in C have nodes too */
+    bool has_counter;
+    char tool; /* 3.12+: our id in sys.monitoring while active */
+    nbp_moment origin;
+    PyObject *timer;    /* owned: a user's clock, or NULL */
+    double timer_unit;  /* seconds a tick of the timer; 0 when it gives seconds */
+    int64_t timer_last; /* what it gave last, in case it fails */
+    size_t room;        /* nodes that may still be made */
+    nbp_call_thread **threads; /* owned, each */
+    size_t n_threads;
+    nbp_call_thread *last; /* borrowed: the thread of the last event */
+    uint64_t unseen;       /* events of threads for which there was no memory or room */
+    nbp_called *functions; /* owned */
+    size_t n_functions, functions_room;
+    nbp_pointermap by_key; /* places in `functions` */
+    PyObject *hook;        /* 3.11: owned, waits in threading for threads that start */
+    PyObject *old_hook;    /* 3.11: owned, what we displaced there */
+    bool displaced;        /* 3.11: another took our place in some thread */
+} nbp_calls;
+
+/* A call begins or goes on. `native` is the callable when the key is a PyMethodDef. */
+void nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
+                     const void *key, PyObject *native, nbp_enter_how how);
+
+void nbp_calls_leave(nbp_calls *self, PyThreadState *thread, const void *activation);
+
+/* A call that has no node of its own. */
+void nbp_calls_other(nbp_calls *self, PyThreadState *thread);
+
+/* The thread's record, made if need be; NULL, with no exception, when it cannot be. */
+nbp_call_thread *nbp_calls_thread(nbp_calls *self, PyThreadState *thread);
+
+/* The definition of a function in C that has a node, or NULL: the same kinds on every
+ * version, those that the interpreter of 3.11 reports. */
+PyMethodDef *nbp_native_definition(PyObject *callable);
+
+/* How pstats names it, as a new string; NULL with no exception when memory is short. */
+PyObject *nbp_native_name(PyObject *callable);
+
+/* Whether this definition is one of the engine's own, which no profile shows. */
+bool nbp_calls_is_own(const PyMethodDef *definition);
+
+/* Where events come from: one file a source. Both return -1 with an exception set, and
+ * then nothing is left switched on. */
+int nbp_calls_connect(nbp_calls *self);
+int nbp_calls_disconnect(nbp_calls *self);
+
+/* Adds the types that the source needs. */
+int nbp_add_call_source(PyObject *module);
+
+/* A call in C and the Python frame that makes it are two activations. */
+static inline const void *
+nbp_native_activation(const void *frame)
+{
+    return (const char *)frame + 1;
+}
+
+#endif /* NBP_PY_CALLS_H */

@@ -1,0 +1,209 @@
+"""Profile calls: the exact tree of every thread, with cProfile's interface.
+
+Examples
+--------
+>>> from nbprobe.prun import Profile
+>>> with Profile() as profile:
+...     sorted([3, 1, 2])
+[1, 2, 3]
+>>> profile.result().calls
+1
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from datetime import UTC, datetime
+from types import CodeType
+from typing import Any, Self
+
+from .._core import Calls
+from .calibration import Costs, costs
+from .result import Function, ProfileResult, Thread
+
+__all__ = ["Function", "Profile", "ProfileResult", "Thread", "run", "runctx"]
+
+_SORT = ("tottime",)
+
+
+class Profile(Calls):
+    """A recording of calls that is used as `cProfile.Profile` is.
+
+    Parameters
+    ----------
+    timer : callable, optional
+        The clock to read; without one it is the processor's counter.
+    timeunit : float
+        Seconds a tick of `timer`; 0 when it gives seconds.
+    subcalls : bool
+        Accepted for cProfile's sake: the tree always has them.
+    builtins : bool
+        Record functions in C too.
+
+    Notes
+    -----
+    Every thread of the process is recorded. Other profilers, coverage and debuggers may be
+    active, before and meanwhile.
+
+    See Also
+    --------
+    cProfile.Profile
+    """
+
+    stats: dict[Any, Any]
+
+    def result(
+        self,
+        statement: str = "",
+        *,
+        sort: tuple[str, ...] = _SORT,
+        limits: tuple[str, ...] = (),
+        correct: bool = True,
+        interrupted: bool = False,
+        wall_ns: int | None = None,
+    ) -> ProfileResult:
+        """Give what was recorded until now.
+
+        Parameters
+        ----------
+        statement : str
+            The code, for display.
+        sort, limits : tuple of str
+            How the table is sorted and cut.
+        correct : bool
+            Subtract what recording costs. Not done with a timer of one's own.
+        interrupted : bool
+            Whether the code was ended early.
+        wall_ns : int, optional
+            How long the recording was on; without it, the longest thread's time.
+        """
+        subtract = Costs()
+        builtins = self.builtins
+        if correct and self.timer is None:
+            subtract = costs(builtins)
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        main = threading.main_thread().ident
+        called, recorded = self.table(subtract)
+        functions = [Function(*each) for each in called]
+        threads = []
+        for number, (ident, nodes, (crowded, dropped, _, _)) in enumerate(recorded):
+            if len(nodes) == 1:
+                continue
+            if any(node[1] == -2 for node in nodes):
+                functions.append(_CROWD)
+            threads.append(
+                _thread(
+                    names.get(ident, f"thread {number + 1}"),
+                    ident,
+                    nodes[1:],
+                    len(functions) - 1,
+                    (crowded, dropped),
+                )
+            )
+        threads.sort(key=lambda thread: thread.ident != main)
+        if wall_ns is None:
+            wall_ns = round(max((sum(t.raw_self_ns) for t in threads), default=0.0))
+        return ProfileResult(
+            statement=statement,
+            functions=tuple(functions),
+            threads=tuple(threads),
+            wall_ns=wall_ns,
+            costs_ns=tuple(subtract),
+            builtins=builtins,
+            sort=sort,
+            limits=limits,
+            unseen=self.unseen,
+            displaced=self.displaced,
+            interrupted=interrupted,
+            python=platform.python_version(),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def run(self, cmd: str) -> Self:
+        """Profile a statement in the namespace of ``__main__``."""
+        import __main__
+
+        return self.runctx(cmd, vars(__main__), vars(__main__))
+
+    def runctx(self, cmd: str | CodeType, globals: dict[str, Any], locals: Any) -> Self:
+        """Profile a statement in the given namespaces."""
+        code = compile(cmd, "<string>", "exec") if isinstance(cmd, str) else cmd
+        self.runcode(code, globals, locals)
+        return self
+
+    def create_stats(self) -> None:
+        """Stop, and make `stats` as cProfile does: pstats reads it from there."""
+        self.disable()
+        self.stats = self.result().stats().stats  # type: ignore[attr-defined]
+
+    def snapshot_stats(self) -> None:
+        """Make `stats` of what was recorded until now."""
+        self.stats = self.result().stats().stats  # type: ignore[attr-defined]
+
+    def print_stats(self, sort: str | int | tuple[str, ...] = -1) -> None:
+        """Stop, and print pstats' table."""
+        self.disable()
+        keys = sort if isinstance(sort, tuple) else (sort,)
+        self.result().stats().strip_dirs().sort_stats(*keys).print_stats()
+
+    def dump_stats(self, file: str | os.PathLike[str]) -> None:
+        """Stop, and write a ``.prof`` file."""
+        self.disable()
+        self.result().dump_stats(file)
+
+
+_CROWD = Function("~", 0, "<calls without a place in the full tree>", "(tree is full)")
+
+
+def _thread(
+    name: str, ident: int, nodes: list[Any], crowd: int, loss: tuple[int, int]
+) -> Thread:
+    """Turn the nodes below the root into columns."""
+    parent, function, calls, resumes, _, raw_total, raw_self, total, own = zip(
+        *nodes, strict=True
+    )
+    return Thread(
+        name=name,
+        ident=ident,
+        parent=tuple(index - 1 for index in parent),
+        function=tuple(index if index >= 0 else crowd for index in function),
+        calls=calls,
+        resumes=resumes,
+        inclusive_ns=total,
+        self_ns=own,
+        raw_inclusive_ns=raw_total,
+        raw_self_ns=raw_self,
+        crowded=loss[0],
+        dropped=loss[1],
+    )
+
+
+def run(statement: str, filename: str | None = None, sort: str | int = -1) -> None:
+    """Profile a statement in the namespace of ``__main__``, as `cProfile.run` does."""
+    import __main__
+
+    runctx(statement, vars(__main__), vars(__main__), filename, sort)
+
+
+def runctx(
+    statement: str,
+    globals: dict[str, Any],
+    locals: Any,
+    filename: str | None = None,
+    sort: str | int = -1,
+) -> None:
+    """Profile a statement in the given namespaces, as `cProfile.runctx` does.
+
+    Prints pstats' table, or writes a ``.prof`` file when `filename` is given; also when
+    the statement ends in an exception, which is passed on.
+    """
+    recording = Profile()
+    try:
+        recording.runctx(statement, globals, locals)
+    finally:
+        if filename is None:
+            recording.print_stats(sort)
+        else:
+            recording.dump_stats(filename)

@@ -1,0 +1,124 @@
+"""From trees to the pairs of caller and callee that pstats knows."""
+
+from __future__ import annotations
+
+import pstats
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .result import ProfileResult, Thread
+
+__all__ = ["Pair", "Row", "as_stats", "rows"]
+
+Label = tuple[str, int, str]
+
+
+class Pair:
+    """Calls of a function, by anybody or by one caller.
+
+    Attributes
+    ----------
+    calls, primitive : int
+        All of them, and those that are not part of a recursion; resumptions count too.
+    self_ns, total_ns : float
+        Own time, and time with callees, of which recursion is counted once.
+    """
+
+    __slots__ = ("calls", "primitive", "self_ns", "total_ns")
+
+    def __init__(self) -> None:
+        self.calls = self.primitive = 0
+        self.self_ns = self.total_ns = 0.0
+
+    def add(self, calls: int, self_ns: float, total_ns: float, nested: bool) -> None:
+        """Add a node of the tree; nested: within another call of the same."""
+        self.calls += calls
+        self.self_ns += self_ns
+        if not nested:
+            self.primitive += calls
+            self.total_ns += total_ns
+
+
+class Row(Pair):
+    """A function, and its callers."""
+
+    __slots__ = ("callers",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callers: dict[Label, Pair] = {}
+
+
+def rows(result: ProfileResult, *, raw: bool = False) -> dict[Label, Row]:
+    """Sum up the trees of all threads by function, and by caller and function."""
+    labels = [function.label for function in result.functions]
+    found: dict[Label, Row] = {}
+    for thread in result.threads:
+        _add_thread(found, thread, labels, raw=raw)
+    return found
+
+
+def _add_thread(
+    found: dict[Label, Row], thread: Thread, labels: list[Label], *, raw: bool
+) -> None:
+    own = thread.raw_self_ns if raw else thread.self_ns
+    total = thread.raw_inclusive_ns if raw else thread.inclusive_ns
+    running: Counter[Label] = Counter()
+    running_pairs: Counter[tuple[Label, Label]] = Counter()
+    for index, entered in thread.walk():
+        label = labels[thread.function[index]]
+        parent = thread.parent[index]
+        caller = labels[thread.function[parent]] if parent >= 0 else None
+        if not entered:
+            running[label] -= 1
+            if caller is not None:
+                running_pairs[caller, label] -= 1
+            continue
+        calls = thread.calls[index] + thread.resumes[index]
+        row = found.setdefault(label, Row())
+        row.add(calls, own[index], total[index], running[label] > 0)
+        running[label] += 1
+        if caller is not None:
+            pair = row.callers.setdefault(caller, Pair())
+            nested = running_pairs[caller, label] > 0
+            pair.add(calls, own[index], total[index], nested)
+            running_pairs[caller, label] += 1
+
+
+class _Source:
+    """What `pstats.Stats` reads profiles from."""
+
+    def __init__(self, stats: dict[Label, tuple[object, ...]]) -> None:
+        self.stats = stats
+
+    def create_stats(self) -> None:
+        """Nothing is left to do."""
+
+
+def as_stats(result: ProfileResult, *, raw: bool = False) -> pstats.Stats:
+    """Give a profile as `pstats.Stats`; times in seconds."""
+    table: dict[Label, tuple[object, ...]] = {}
+    for label, row in rows(result, raw=raw).items():
+        callers = {
+            caller: (
+                pair.calls,
+                pair.primitive,
+                pair.self_ns / 1e9,
+                pair.total_ns / 1e9,
+            )
+            for caller, pair in row.callers.items()
+        }
+        table[label] = (
+            row.primitive,
+            row.calls,
+            row.self_ns / 1e9,
+            row.total_ns / 1e9,
+            callers,
+        )
+    if not table:
+        # pstats refuses an empty table.
+        empty = pstats.Stats()
+        empty.stats = {}  # type: ignore[attr-defined]
+        return empty
+    return pstats.Stats(_Source(table))  # type: ignore[arg-type]

@@ -1,0 +1,284 @@
+"""What a profile gives: the exact tree of calls of each thread.
+
+Plain data; every time is in nanoseconds. Times are corrected for what recording costs,
+except where a name says raw.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..results import Result
+
+if TYPE_CHECKING:
+    import pstats
+
+__all__ = ["Function", "ProfileResult", "Thread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that was called.
+
+    Attributes
+    ----------
+    file : str
+        Full path of its source; ``'~'`` for a function in C.
+    line : int
+        Where it begins; 0 for a function in C.
+    name : str
+        As pstats names it; ``'<built-in method builtins.len>'`` and the like in C.
+    qualname : str
+        With its class or outer function.
+    """
+
+    file: str
+    line: int
+    name: str
+    qualname: str
+
+    @property
+    def label(self) -> tuple[str, int, str]:
+        """What pstats knows it by."""
+        return self.file, self.line, self.name
+
+    @property
+    def native(self) -> bool:
+        """Whether it is written in C."""
+        return self.file == "~"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """The tree of one thread, as columns: entry i of each belongs to node i.
+
+    Attributes
+    ----------
+    name : str
+        Of the thread, as far as it was known.
+    ident : int
+        As `threading.get_ident` gives it.
+    parent : tuple of int
+        The node that called it; -1 for one that was called from outside of the profile.
+        A parent comes before its children.
+    function : tuple of int
+        Index into the profile's functions.
+    calls : tuple of int
+        Calls that began.
+    resumes : tuple of int
+        Times that a generator or coroutine went on after a yield or await.
+    inclusive_ns, self_ns : tuple of float
+        Time with and without callees, ns, corrected.
+    raw_inclusive_ns, raw_self_ns : tuple of float
+        The same as the clock gave it, ns.
+    crowded : int
+        Calls whose place in the tree is lost because it was full; their counts and own
+        times are kept by function.
+    dropped : int
+        Calls that could not be recorded.
+    """
+
+    name: str
+    ident: int
+    parent: tuple[int, ...]
+    function: tuple[int, ...]
+    calls: tuple[int, ...]
+    resumes: tuple[int, ...]
+    inclusive_ns: tuple[float, ...]
+    self_ns: tuple[float, ...]
+    raw_inclusive_ns: tuple[float, ...]
+    raw_self_ns: tuple[float, ...]
+    crowded: int
+    dropped: int
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not make a tree."""
+        columns = (
+            self.function,
+            self.calls,
+            self.resumes,
+            self.inclusive_ns,
+            self.self_ns,
+            self.raw_inclusive_ns,
+            self.raw_self_ns,
+        )
+        if any(len(column) != len(self.parent) for column in columns):
+            raise ValueError("the columns of a tree must be equally long")
+        if any(not -1 <= parent < index for index, parent in enumerate(self.parent)):
+            raise ValueError("a parent must come before its children")
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @property
+    def total_ns(self) -> float:
+        """Time of all calls from outside of the profile."""
+        return sum(
+            time
+            for parent, time in zip(self.parent, self.inclusive_ns, strict=True)
+            if parent < 0
+        )
+
+    def children(self) -> list[list[int]]:
+        """Give each node's children, and at -1, the last place, those of none."""
+        found: list[list[int]] = [[] for _ in range(len(self) + 1)]
+        for index, parent in enumerate(self.parent):
+            found[parent].append(index)
+        return found
+
+    def walk(self) -> Iterator[tuple[int, bool]]:
+        """Go through the tree: each node when it is entered (True) and left (False)."""
+        children = self.children()
+        ahead = [(index, True) for index in reversed(children[-1])]
+        while ahead:
+            index, entered = ahead.pop()
+            yield index, entered
+            if entered:
+                ahead.append((index, False))
+                ahead.extend((child, True) for child in reversed(children[index]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ProfileResult(Result):
+    """Who called whom, how often, and how long it took.
+
+    Attributes
+    ----------
+    statement : str
+        The code as the user wrote it; empty when none is known.
+    functions : tuple of Function
+        Every function that was called.
+    threads : tuple of Thread
+        The threads that called any: the main one, then in the order of their first call.
+    wall_ns : int
+        How long the recording was on, ns.
+    costs_ns : tuple of float
+        What was subtracted, ns an event pair: inside and outside of a Python call, of a C
+        call and of a resumption, and for an event without a node; all 0 when nothing was.
+    builtins : bool
+        Whether functions in C were recorded.
+    sort, limits : tuple of str
+        How the table is sorted and cut, as ``%prun -s`` and ``-l`` take it.
+    unseen : int
+        Calls of threads that could not be recorded at all.
+    displaced : bool
+        Whether another profiler took over in some thread (CPython 3.11 only).
+    interrupted : bool
+        Whether an exception or Ctrl-C ended the code early.
+    python : str
+        Version of the interpreter.
+    created : str
+        When, ISO 8601, UTC.
+
+    Notes
+    -----
+    Counts are exact. The clock is read once an event; what recording costs between two
+    readings was measured on code of known cost and subtracted, per event.
+
+    See Also
+    --------
+    cProfile, pstats, IPython's ``%prun -r``
+    """
+
+    kind: ClassVar[str] = "prun"
+
+    statement: str
+    functions: tuple[Function, ...]
+    threads: tuple[Thread, ...]
+    wall_ns: int
+    costs_ns: tuple[float, ...]
+    builtins: bool
+    sort: tuple[str, ...]
+    limits: tuple[str, ...]
+    unseen: int
+    displaced: bool
+    interrupted: bool
+    python: str
+    created: str
+
+    def __post_init__(self) -> None:
+        """Refuse nodes of functions that are not there."""
+        known = range(len(self.functions))
+        for thread in self.threads:
+            if any(function not in known for function in thread.function):
+                raise ValueError("every node must name one of the functions")
+
+    @property
+    def calls(self) -> int:
+        """Calls in all, resumptions of generators and coroutines not counted."""
+        return sum(sum(thread.calls) for thread in self.threads)
+
+    @property
+    def total_ns(self) -> float:
+        """Time of all threads together, corrected."""
+        return sum(thread.total_ns for thread in self.threads)
+
+    @property
+    def overhead_ns(self) -> float:
+        """What was subtracted in all."""
+        return sum(
+            sum(thread.raw_self_ns) - sum(thread.self_ns) for thread in self.threads
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give one row for each node: its thread, its function and its figures."""
+        rows = []
+        for thread in self.threads:
+            for index, function in enumerate(thread.function):
+                called = self.functions[function]
+                rows.append(
+                    {
+                        "thread": thread.name,
+                        "node": index,
+                        "parent": thread.parent[index],
+                        "function": called.qualname,
+                        "file": called.file,
+                        "line": called.line,
+                        "calls": thread.calls[index],
+                        "resumes": thread.resumes[index],
+                        "inclusive_ns": thread.inclusive_ns[index],
+                        "self_ns": thread.self_ns[index],
+                    }
+                )
+        return rows
+
+    def stats(self, *, raw: bool = False) -> pstats.Stats:
+        """Give the profile as `pstats.Stats`, for the tools that read those.
+
+        Parameters
+        ----------
+        raw : bool
+            With the times as the clock gave them.
+
+        Notes
+        -----
+        pstats counts every resumption of a generator as a call, and so does this.
+        """
+        from .pairs import as_stats
+
+        return as_stats(self, raw=raw)
+
+    def dump_stats(self, path: str | os.PathLike[str]) -> None:
+        """Write a ``.prof`` file, which pstats, SnakeViz and gprof2dot read."""
+        self.stats().dump_stats(os.fspath(path))
+
+    def export(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write the profile for another tool.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; replaced in one step.
+        format : str, optional
+            ``'collapsed'`` (flamegraph.pl and many others), ``'speedscope'``,
+            ``'callgrind'`` (KCachegrind), ``'chrome'`` (Perfetto) or ``'pstats'``; without
+            it, what the name's ending says: ``.txt`` or ``.collapsed``,
+            ``.speedscope.json``, ``.callgrind`` or a name that begins with
+            ``callgrind.out``, ``.json``, ``.prof``.
+        """
+        from .exports import export
+
+        export(self, path, format)
