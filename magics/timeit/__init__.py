@@ -99,7 +99,7 @@ def measure(
     each : str, optional
         A setup to run before every single execution, outside of the clock.
     statistic : {'mean', 'median', 'min', 'q1', 'max'}
-        The headline figure: the mean over units of about 3 ms, each in a fresh frame, or a
+        The headline figure: the mean over units of 1.5 ms or more, each in a fresh frame, or a
         quantile of all samples.
     counters : bool
         Count instructions, cycles and other events too, in a pass after the timing.
@@ -165,7 +165,7 @@ def compare(
 ) -> Comparison:
     """Measure several statements in turns and relate their times.
 
-    They take turns of about 3 ms in a random order, so that whatever the machine does
+    They take turns of 1.5 ms or more in a random order, so that whatever the machine does
     meanwhile happens to all of them.
 
     Parameters

@@ -15,6 +15,7 @@ What makes a short timing wrong, and what is done about it:
 from __future__ import annotations
 
 import gc
+import itertools
 import random
 from collections.abc import (
     AsyncGenerator,
@@ -43,15 +44,19 @@ CLOCKS: Final = {
 
 # A sample is long beside the clock (20 ns) and short beside the scheduler's slice (3 ms).
 _SAMPLE_NS: Final = 300_000
-_UNIT_NS: Final = 3_000_000
+_UNIT_NS: Final = 1_500_000
 # Even a small budget is worth that many units, the draws of which the interval is made.
 _FEWEST_UNITS: Final = 20
 # From here on a loop's overhead (10 ns) is below 0.05 %, and the statement stays single.
 _LONG_NS: Final = 20_000
-# The end of a loop is predicted with few copies and mispredicted with many: a step of some
-# 6 ns. Between 32 and 96 copies there is none left, on the processors that were tried.
+# The end of a loop is predicted with few copies and mispredicted with many, a step of some
+# 6 ns: no loop has fewer than 20. And how well the processor foresees the instructions
+# inside depends on their number: the pairs of a measurement differ from unit to unit.
+_PAIRS: Final = [(20 + 2 * step, 80 + 3 * step) for step in range(16)]
 _MOST_COPIES: Final = 96
 _COPIES_RATIO: Final = 3
+# So many copies take time to compile; fewer pairs where it is long.
+_COMPILE_NS: Final = 50_000_000
 # The interpreter specialises an instruction after 2 to 16 passes, depending on version.
 _WARM_PASSES: Final = 24
 _FEWEST_EXECUTIONS: Final = 3
@@ -238,6 +243,7 @@ class Measurement:
         self.aside: list[float] = []
         self.method = "loop"
         self.copies = (1, 1)
+        self._pairs: list[tuple[int, int]] = []
         self.loops = 1  # with method "stock"
         self.measured_executions = 0
         self.first_ns = 0
@@ -299,7 +305,7 @@ class Measurement:
         if per_ns < _LONG_NS:
             most = min(_MOST_COPIES, max(4, int(_SAMPLE_NS / per_ns)))
             self.method = "slope"
-            self.copies = (max(1, most // _COPIES_RATIO), most)
+            self._choose_copies(most)
         yield from self._fill_budget(per_ns, setup_ns)
 
     def _first(self, frame: Frame) -> Generator[Any, None, int]:
@@ -320,31 +326,54 @@ class Measurement:
             if time_ns >= _SAMPLE_NS / 10:
                 return per_ns
 
+    def _choose_copies(self, most: int) -> None:
+        if most < _MOST_COPIES:
+            self._pairs = [(max(1, most // _COPIES_RATIO), most)]
+        else:
+            started = perf_counter_ns()
+            self.subject.function(_PAIRS[-1])
+            compile_ns = perf_counter_ns() - started
+            step = max(1, round(len(_PAIRS) * compile_ns / _COMPILE_NS))
+            self._pairs = _PAIRS[::-step]
+        self.copies = (self._pairs[-1][0], self._pairs[0][1])
+
     def _fill_budget(self, per_ns: float, setup_ns: float) -> Plan:
-        """Take units of a few milliseconds, in fresh frames, until the budget is spent."""
-        copies = self.copies if self.method == "slope" else (1,)
-        pass_ns = per_ns * copies[-1]  # of the long loop
-        warm_passes = round(min(_WARM_PASSES, _SAMPLE_NS / pass_ns))
-        while True:
+        """Take units of a millisecond or more until the budget is spent.
+
+        Each has a fresh frame, and other numbers of copies than the one before, unless
+        the setup is too dear for that.
+        """
+        choices: list[tuple[int, ...]] = [*self._pairs] or [(1,)]
+        pass_ns = {
+            copies: per_ns * copies[-1] for copies in choices
+        }  # of the long loop
+        for copies in itertools.cycle(choices):
             frame = self._frame
             assert frame is not None
-            iterations = max(1, round(_SAMPLE_NS / pass_ns))
-            blocks = max(1, round(self._unit_ns / (pass_ns * iterations)))
-            is_cheap = setup_ns * 5 < pass_ns * iterations * blocks
-            if is_cheap or tuple(frame.copies) != copies:
+            iterations = max(1, round(_SAMPLE_NS / pass_ns[copies]))
+            block_ns = iterations * pass_ns[copies]
+            blocks = max(1, round(self._unit_ns / block_ns))
+            is_fitting = tuple(frame.copies) in choices
+            if is_fitting and setup_ns * 5 >= block_ns * blocks:
+                copies = tuple(frame.copies)
+            else:
                 frame = self._open(copies)
-                if warm_passes:
-                    yield from frame.block(warm_passes)
-                    frame.clear()
+                yield from self._warm_up(frame, pass_ns[copies])
             for _ in range(blocks):
                 yield from frame.block(iterations)
-                pass_ns = max(1.0, (frame.loops[-1].last_ns or 0) / iterations)
+                taken_ns = frame.loops[-1].last_ns or 0
+                pass_ns[copies] = max(1.0, taken_ns / iterations)
                 if self._is_enough():
                     break
             self.collect()
             if self._is_enough():
                 return
             yield None
+
+    def _warm_up(self, frame: Frame, pass_ns: float) -> Plan:
+        if passes := round(min(_WARM_PASSES, _SAMPLE_NS / pass_ns)):
+            yield from frame.block(passes)
+            frame.clear()
 
     def _is_enough(self) -> bool:
         enough = self.executions >= _FEWEST_EXECUTIONS
