@@ -100,7 +100,7 @@ def _describe(value: object, ask: bool) -> str:
     if cls is types.CodeType:
         place = os.path.basename(value.co_filename)  # type: ignore[attr-defined]
         return f"{value.co_name} {place}:{value.co_firstlineno}"  # type: ignore[attr-defined]
-    return repr(value) if ask else object.__repr__(value)
+    return repr(value) if ask else f"at {id(value):#x}"
 
 
 def _show_int(value: Any) -> str:

@@ -14,6 +14,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
+from .._core import referrers
 from ..cell import Cell
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
@@ -65,7 +66,8 @@ Usage::
     %{name} [options] expression
 
 Each reference carries its name: an attribute, an index, a key, a variable. Looking runs no
-code of the objects and makes none; a list or a tuple stands for the objects in it.
+code of the objects and makes none. Several objects at once are for the function
+nbprobe.graphs.{name}([a, b]).
 
 Options::
 
@@ -135,12 +137,27 @@ class _Expression(ToolMagics):
             value,
             backwards,
             options.max_depth,
+            _handed_over(local_ns),
             too_many=options.too_many,
             refcounts=options.refcounts,
             shortnames=not options.long,
+            single=True,
         )
         assert self.shell is not None
         return deliver(self.shell, graph, options)
+
+
+def _handed_over(local_ns: Mapping[str, Any] | None) -> set[int]:
+    """Find the dictionaries in which IPython hands its argument to a magic, by id.
+
+    They hold the user's names for the time of the call, and are nobody's concern.
+    """
+    (holders,) = referrers([local_ns])
+    return {
+        id(holder)
+        for holder in holders
+        if type(holder) is dict and list(holder) == ["local_ns"]
+    }
 
 
 @magics_class

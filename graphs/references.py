@@ -212,12 +212,16 @@ def picture(
     max_depth: int = 3,
     extra_ignore: Iterable[int] = (),
     shortnames: bool = True,
+    single: bool = False,
     **others: Any,
 ) -> ReferenceGraph:
-    """Give the graph that `show_refs` or `show_backrefs` shows; the same arguments."""
+    """Give the graph that `show_refs` or `show_backrefs` shows; the same arguments.
+
+    With `single`, a list is the object to be shown, and not the objects in it.
+    """
     if max_depth < 0:
         raise ValueError(f"max_depth must not be negative, and is {max_depth}")
-    several = issubclass(type(objs), list | tuple)
+    several = not single and issubclass(type(objs), list | tuple)
     return _picture(
         _Wanted(
             # Each once, whatever the caller lists.

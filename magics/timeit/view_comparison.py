@@ -57,7 +57,7 @@ def _ratio_table(result: Comparison) -> Table:
     limit = _longest(result)
     rows = [
         (
-            one_line(candidate.label),
+            one_line(candidate.label, 44),
             _bar(result, index, limit),
             units.seconds(candidate.per_loop, candidate.precision),
             "" if candidate.ci is None else units.interval(*candidate.ci),

@@ -33,5 +33,5 @@ def test_a_picture_is_one_display_with_its_text(kernel: Kernel) -> None:
     (data,) = ran["displays"]
     assert data["text/html"].count("<img src=") == 1
     assert "data:image/svg+xml;base64," in data["text/html"]
-    assert data["text/plain"].startswith("int  1")
+    assert data["text/plain"].startswith("list  1 items")
     assert ran["stdout"] == ""

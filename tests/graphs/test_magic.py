@@ -79,3 +79,15 @@ def test_memory_that_will_not_go_away_goes_when_the_advice_is_followed(
         session.run(holder.advice)
     session.run("gc.collect()")
     assert session.run("w() is None").value is True
+
+
+def test_a_list_is_the_object_and_not_what_is_in_it(session: Session) -> None:
+    session.run("x = [1, 2]")
+    ran = session.run("%show_backrefs --max-depth 1 --refcounts x")
+    assert ran.stdout.splitlines()[0] == "list [1]  2 items"
+
+
+def test_what_ipython_hands_over_is_not_shown(session: Session) -> None:
+    session.run("x = {'a': [1]}")
+    ran = session.run("%show_backrefs --max-depth 2 x")
+    assert "local_ns" not in ran.stdout
