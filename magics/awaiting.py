@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 # How long a cancelled coroutine may take to end before it is interrupted where it stands.
 _GRACE_S = 0.2
+_GLANCE_S = 0.25
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -87,7 +88,10 @@ class _Worker:
     def result(self) -> Any:
         try:
             self._thread.start()
-            self._done.wait()
+            # Not for ever: a signal that arrives just before a lock is waited for does not
+            # wake the waiter, and is only seen when it looks up.
+            while not self._done.wait(_GLANCE_S):
+                pass
         except BaseException:
             self._stop()
             raise
