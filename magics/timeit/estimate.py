@@ -95,16 +95,17 @@ def _undisturbed(
     """Leave out the units that stick out, and count their samples.
 
     On a shared machine, a neighbour can slow all samples down for milliseconds without
-    taking the core away. Center and spread come from the shortest interval that holds
-    half of the units (Rousseeuw and Leroy 1988), which half of them may spoil. Long
-    executions, of which one is a unit, differ for reasons of their own: none is left out.
+    taking the core away, and for most of the time. Center and spread come from the
+    shortest interval that holds a third of the units (the shorth of Andrews et al. 1972
+    takes a half), so that two thirds of them may be spoilt. Long executions, of which one
+    is a unit, differ for reasons of their own: none is left out.
     """
     if measurement.method not in ("slope", "loop") or len(units) < 8:
         return units, 0
     if max(map(len, units)) < 3:
         return units, 0
     figures = [_unit_figure(measurement, unit) for unit in units]
-    center, spread = _densest_half(figures)
+    center, spread = _densest_third(figures)
     reach = 3 * spread
     kept = [
         unit
@@ -118,26 +119,26 @@ def _undisturbed(
 
 def _without_broken_pairs(units: list[list[float]]) -> list[list[float]]:
     """Leave out differences with one disturbed side: far off, even below zero."""
-    center, spread = _densest_half([sample for unit in units for sample in unit])
+    center, spread = _densest_third([sample for unit in units for sample in unit])
     reach = 10 * spread
     inside = [[x for x in unit if abs(x - center) <= reach] for unit in units]
     return [unit for unit in inside if unit]
 
 
-def _densest_half(figures: Sequence[float]) -> tuple[float, float]:
-    """Give the middle of the shortest interval with half of the figures, and its spread.
+def _densest_third(figures: Sequence[float]) -> tuple[float, float]:
+    """Give the middle of the shortest interval with a third of the figures, and a spread.
 
     The spread is scaled to be the standard deviation of a normal distribution, and at
-    least 0.5 %, so that a series without any scatter is not torn apart.
+    least 1.5 %: places in memory that differ by so much are all part of the answer.
     """
     ordered = sorted(figures)
-    half = len(ordered) // 2 + 1
+    third = len(ordered) // 3 + 1
     low, high = min(
-        zip(ordered, ordered[half - 1 :], strict=False),
+        zip(ordered, ordered[third - 1 :], strict=False),
         key=lambda ends: ends[1] - ends[0],
     )
     center = (low + high) / 2
-    return center, max((high - low) / 2 / 0.6745, 0.005 * abs(center))
+    return center, max((high - low) / 2 / 0.4307, 0.015 * abs(center))
 
 
 def _unit_figure(measurement: Measurement, unit: Sequence[float]) -> float:

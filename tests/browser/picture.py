@@ -28,7 +28,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         lab.server(Path(folder)) as jupyter,
-        lab.browser(width=900, height=700, scale=2) as chromium,
+        lab.browser(width=900, height=1000, scale=2) as chromium,
     ):
         for theme, name in (("light", "timeit.png"), ("dark", "timeit-dark.png")):
             notebook = f"{theme}.ipynb"

@@ -495,6 +495,21 @@ class TestConclude:
         assert result.estimate_ns == pytest.approx(10.02)
         assert len(result.samples_ns) == 160
 
+    def test_a_neighbour_may_slow_most_of_the_time_down(self) -> None:
+        quiet = [[13.0 + 0.05 * (index % 5)] * 4 for index in range(40)]
+        slowed = [[20.0 + 0.4 * (index % 7)] * 4 for index in range(60)]
+        result = conclude(fake_measurement(quiet[:20] + slowed + quiet[20:]))
+        assert result is not None
+        assert result.disturbed == 240
+        assert result.estimate_ns == pytest.approx(13.1)
+
+    def test_places_in_memory_that_differ_a_little_all_count(self) -> None:
+        places = [[20.0 + 0.5 * (index % 2)] * 4 for index in range(40)]
+        result = conclude(fake_measurement(places))
+        assert result is not None
+        assert result.disturbed == 0
+        assert result.estimate_ns == pytest.approx(20.25)
+
     def test_a_series_without_scatter_is_kept_whole(self) -> None:
         result = conclude(fake_measurement([[10.0] * 8] * 20))
         assert result is not None
