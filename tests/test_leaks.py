@@ -68,12 +68,11 @@ def open_files() -> int:
 def growth(call: Callable[[], object], calls: int = CALLS) -> tuple[int, int]:
     """Memory blocks and file descriptors that `calls` calls leave behind.
 
-    The least of three rounds: caches of the interpreter fill up once, a leak every time.
+    The least of the rounds: the interpreter's caches and free lists fill up in the first
+    hundreds of calls, a leak grows with every call.
     """
-    for _ in range(10):
-        call()
     rounds = []
-    for _ in range(3):
+    for _ in range(5):
         gc.collect()
         blocks, files = sys.getallocatedblocks(), open_files()
         for _ in range(calls):
