@@ -16,9 +16,15 @@ typedef struct {
     bool failed; /* memory was short */
 } objects;
 
+/* A dead object is passed over: _asyncio of CPython 3.12 shows the collector those that
+ * it keeps for reuse, and a reference taken and given up would free one a second time.
+ */
 static void
 append(objects *self, PyObject *op)
 {
+    if (Py_REFCNT(op) <= 0) {
+        return;
+    }
     if (self->count == self->capacity) {
         size_t capacity = self->capacity == 0 ? 64 : 2 * self->capacity;
         PyObject **items = realloc(self->items, capacity * sizeof(PyObject *));

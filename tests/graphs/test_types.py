@@ -136,14 +136,13 @@ def test_an_object_is_found_by_its_address(marked: list[Marked]) -> None:
     assert graphs.at(1) is None
 
 
-def test_leaking_objects_are_objgraphs() -> None:
+def test_leaking_objects_are_those_that_nothing_tracked_holds() -> None:
     held, free = Marked(), Marked()
     holder = [held]
     objects = [held, free]
-    # One after the other: the list that one gives would hold what the other looks for.
-    theirs = list(map(id, objgraph.get_leaking_objects(objects)))
-    ours = list(map(id, graphs.get_leaking_objects(objects)))
-    assert ours == theirs == [id(free)]
+    # Not beside objgraph's: gc.get_referents() of everything frees objects twice that
+    # _asyncio of CPython 3.12 keeps for reuse, and the next collection never ends.
+    assert list(map(id, graphs.get_leaking_objects(objects))) == [id(free)]
     assert holder
 
 
