@@ -23,9 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Self
 
 from ..code import Code, together
-from .engine import CLOCKS, Measurement, Settings, Subject, run
+from .engine import CLOCKS, Measurement, Settings, run
 from .estimate import compared, conclude, scaled
 from .result import STATISTICS, Comparison, Fit, Ratio, Scaling, TimeitResult
+from .subject import Subject
 
 __all__ = [
     "Comparison",

@@ -12,8 +12,9 @@ import pytest
 
 from nbprobe.code import together
 from nbprobe.timeit import TimeitResult, compare, measure, scale
-from nbprobe.timeit.engine import Measurement, Settings, Subject
+from nbprobe.timeit.engine import Measurement, Settings
 from nbprobe.timeit.estimate import conclude
+from nbprobe.timeit.subject import Subject
 
 QUICK = 0.02
 
