@@ -59,6 +59,7 @@ def unload(shell: InteractiveShell) -> None:
     loaded: _Loaded | None = vars(shell).pop(_STATE, None)
     if loaded is not None:
         loaded.undo()
+        import_module(".runs", __package__).forget_runs(shell)
 
 
 class _StandIn:

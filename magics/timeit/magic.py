@@ -18,6 +18,7 @@ from ..cell import Cell
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
+from ..runs import NAME, runs_of
 from ..settings import TimeitMagics
 from .options import BUDGET, COUNTERS, EACH, SCALE, STATISTIC, VS, check, whole
 
@@ -73,13 +74,7 @@ TABLE = OptionTable(
             "# %% LABEL begins each part, what stands above the first is setup; without "
             "such lines each statement is a part.",
         ),
-        Option(
-            "name",
-            ("--name",),
-            "Keep the result for this session as NAME, and compare with the one that was "
-            "kept under it before.",
-            "NAME",
-        ),
+        NAME,
         SCALE,
         COUNTERS,
     ],
@@ -130,10 +125,6 @@ class Timeit(ToolMagics):
     """The timing magic."""
 
     table = TABLE
-
-    def __init__(self, shell: Any = None, **traits: Any) -> None:
-        super().__init__(shell=shell, **traits)
-        self._kept: dict[str, TimeitResult] = {}
 
     @line_cell_magic
     @needs_local_scope
@@ -236,7 +227,6 @@ class Timeit(ToolMagics):
 
     def _keep(self, result: Any, options: Parsed) -> None:
         assert self.shell is not None
-        earlier = self._kept.get(options.name)
-        self._kept[options.name] = result
+        earlier = runs_of(self.shell).keep(options.name, result)
         if earlier is not None and not options.quiet:
             show(self.shell, earlier.diff(result))
