@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 
 __all__ = [
+    "change",
     "count",
     "for_stdout",
     "interval",
+    "memory",
     "percent",
     "plural",
     "ratio",
@@ -127,6 +129,45 @@ def size(number: float) -> str:
     if math.isfinite(number) and number == round(number) and abs(number) < 1e15:
         return f"{round(number):,}"
     return f"{number:.6g}"
+
+
+_MEMORY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def memory(number: float, precision: int = 3) -> str:
+    """Give a number of bytes with its best unit, powers of 1024.
+
+    Examples
+    --------
+    >>> memory(0), memory(1023), memory(-1536), memory(200 * 2**20 + 1000)
+    ('0 B', '1,023 B', '-1.5 KiB', '200 MiB')
+    """
+    if not math.isfinite(number):
+        return f"{number} B"
+    if abs(number) < 1024:
+        return f"{number:,.0f} B" if number == round(number) else f"{number:.3g} B"
+    order = 0
+    # Not by the logarithm: what rounds up to 1024 has the next unit.
+    while abs(number) >= 1023.95 and order < len(_MEMORY) - 1:
+        number /= 1024
+        order += 1
+    decimals = max(0, precision - len(f"{abs(number):.0f}"))
+    text = f"{number:,.{decimals}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {_MEMORY[order]}"
+
+
+def change(number: float, precision: int = 3) -> str:
+    """Give a number of bytes that something grew by, with its sign.
+
+    Examples
+    --------
+    >>> change(1536), change(-20), change(0)
+    ('+1.5 KiB', '-20 B', '0 B')
+    """
+    text = memory(number, precision)
+    return f"+{text}" if number > 0 else text
 
 
 def percent(share: float) -> str:

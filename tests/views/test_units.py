@@ -116,3 +116,23 @@ def test_plural() -> None:
 def test_examples_of_the_documentation() -> None:
     assert doctest.testmod(units).failed == 0
     assert doctest.testmod(units).attempted >= 3
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1,023 B"),
+        (1023.99 * 1024, "1 MiB"),
+        (200 * 2**20 + 1000, "200 MiB"),
+        (-(2**30), "-1 GiB"),
+        (2**63, "8 EiB"),
+        (math.nan, "nan B"),
+    ],
+)
+def test_memory_has_three_digits(number: float, text: str) -> None:
+    assert units.memory(number) == text
+
+
+def test_a_change_of_memory_has_its_sign() -> None:
+    assert [units.change(n) for n in (-2048, 0, 2048)] == ["-2 KiB", "0 B", "+2 KiB"]
