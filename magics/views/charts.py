@@ -1,22 +1,15 @@
-"""Charts as SVG.
-
-A chart reaches the page as an image with its SVG in the address: an untrusted notebook
-keeps that and drops inline SVG. Such an image sees neither the page's colours nor its
-fonts, hence the mid-tones, and its meaning is repeated in the alternative text.
-"""
+"""Charts as SVG."""
 
 from __future__ import annotations
 
 import math
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TypeVar
 
 from . import units
 from .colours import BLUE, GREY, ORANGE
-from .names import clean
+from .drawing import Picture, line, picture, polyline, rect, text, ticks
 
 __all__ = ["Picture", "Point", "histogram", "interval_bar", "log_log", "sparkline"]
 
@@ -32,21 +25,6 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An SVG drawing and what it says in words."""
-
-    svg: str
-    alt: str
-    width: int
-    height: int
-
-    @property
-    def src(self) -> str:
-        """The address of an ``<img>`` that shows it."""
-        return f"data:image/svg+xml;base64,{b64encode(self.svg.encode()).decode()}"
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
     """A measured point: y with its interval."""
 
@@ -54,48 +32,6 @@ class Point:
     y: float
     low: float
     high: float
-
-
-def _picture(shapes: list[str], alt: str, width: int, height: int) -> Picture:
-    svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'"
-        f" viewBox='0 0 {width} {height}' font-family='system-ui, sans-serif'"
-        f" font-size='11' fill='{GREY}'>{''.join(shapes)}</svg>"
-    )
-    return Picture(svg, clean(alt), width, height)
-
-
-def _rect(x: float, y: float, width: float, height: float, style: str) -> str:
-    return (
-        f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}'"
-        f" {style}/>"
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f"<path d='M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}' fill='none' {style}/>"
-
-
-def _polyline(points: Sequence[tuple[float, float]], style: str) -> str:
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    return f"<path d='M{path}' fill='none' stroke-linejoin='round' {style}/>"
-
-
-def _text(
-    x: float, y: float, text: str, anchor: str = "middle", style: str = ""
-) -> str:
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' {style}>"
-        f"{escape(clean(text))}</text>"
-    )
-
-
-def _ticks(low: float, high: float, about: int = 4) -> list[float]:
-    """Choose round numbers between two bounds, `about` so many of them."""
-    step = 10.0 ** math.floor(math.log10((high - low) / about))
-    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= about)
-    first = math.ceil(low / step)
-    return [index * step for index in range(first, math.floor(high / step) + 1)]
 
 
 def histogram(
@@ -145,7 +81,7 @@ def histogram(
     counts = _bins(shown, low, high, q3 - q1)
     step = (right - left) / len(counts)
     shapes = [
-        _rect(
+        rect(
             left + index * step + 0.5,
             base - number / max(counts) * tall,
             step - 1,
@@ -159,22 +95,22 @@ def histogram(
         start, end = place(interval[0]), place(interval[1])
         middle, span = (start + end) / 2, max(end - start, 3.0)
         style = f"rx='1.5' fill='{ORANGE}'"
-        shapes.append(_rect(middle - span / 2, base + 2.5, span, 4, style))
-    shapes.append(_line(left, base + 0.5, right, base + 0.5, f"stroke='{GREY}'"))
+        shapes.append(rect(middle - span / 2, base + 2.5, span, 4, style))
+    shapes.append(line(left, base + 0.5, right, base + 0.5, f"stroke='{GREY}'"))
     shapes += _box(place(low), place(q1), place(median), place(q3), place(high))
     shapes += _time_axis(low, high, place, 124)
     faster = sum(sample < low for sample in usable)
     slower = sum(sample > high for sample in usable)
     if slower:
-        shapes.append(_text(right, 18, f"+ {slower:,} slower", "end"))
+        shapes.append(text(right, 18, f"+ {slower:,} slower", "end"))
     if faster:
-        shapes.append(_text(left, 18, f"+ {faster:,} faster", "start"))
+        shapes.append(text(left, 18, f"+ {faster:,} faster", "start"))
     alt = (
         f"Histogram of {units.plural(len(usable), 'sample')}: median"
         f" {units.seconds(median)}, quartiles {units.seconds(q1)} and {units.seconds(q3)},"
         f" range {units.seconds(min(usable))} to {units.seconds(max(usable))}"
     )
-    return _picture(shapes, alt, _WIDTH, 130)
+    return picture(shapes, alt, _WIDTH, 130)
 
 
 def _bins(
@@ -192,9 +128,9 @@ def _bins(
 def _box(low: float, q1: float, median: float, q3: float, high: float) -> list[str]:
     y = 101.0
     return [
-        _line(low, y, high, y, f"stroke='{GREY}' stroke-opacity='.6'"),
-        _rect(q1, y - 4, max(q3 - q1, 1), 8, f"rx='1.5' fill='{GREY}'"),
-        _line(median, y - 7, median, y + 7, f"stroke='{BLUE}' stroke-width='3'"),
+        line(low, y, high, y, f"stroke='{GREY}' stroke-opacity='.6'"),
+        rect(q1, y - 4, max(q3 - q1, 1), 8, f"rx='1.5' fill='{GREY}'"),
+        line(median, y - 7, median, y + 7, f"stroke='{BLUE}' stroke-width='3'"),
     ]
 
 
@@ -202,11 +138,11 @@ def _time_axis(
     low: float, high: float, place: Callable[[float], float], y: float
 ) -> Iterator[str]:
     unit, factor = units.scale(max(abs(low), abs(high)))
-    ticks = _ticks(low * factor, high * factor)
-    for tick in ticks:
-        label = f"{tick:.10g}" + (f" {unit}" if tick == ticks[-1] else "")
+    round_times = ticks(low * factor, high * factor)
+    for tick in round_times:
+        label = f"{tick:.10g}" + (f" {unit}" if tick == round_times[-1] else "")
         half = len(label) * 3.2  # so that it does not stand over the edge
-        yield _text(min(max(place(tick / factor), half), _WIDTH - half), y, label)
+        yield text(min(max(place(tick / factor), half), _WIDTH - half), y, label)
 
 
 def interval_bar(
@@ -234,7 +170,7 @@ def interval_bar(
     middle = height / 2
     start, end = place(low), place(high)
     shapes = [
-        _rect(
+        rect(
             0,
             3,
             max(place(value), 1),
@@ -244,10 +180,10 @@ def interval_bar(
     ]
     if end > start:
         style = f"stroke='{ORANGE}' stroke-width='1.5'"
-        shapes.append(_line(start, middle, end, middle, style))
-        shapes += [_line(x, 4.5, x, height - 4.5, style) for x in (start, end)]
+        shapes.append(line(start, middle, end, middle, style))
+        shapes += [line(x, 4.5, x, height - 4.5, style) for x in (start, end)]
     alt = f"{units.percent(value / limit)} of the longest" if ordinary else ""
-    return _picture(shapes, alt, width, height)
+    return picture(shapes, alt, width, height)
 
 
 def log_log(
@@ -287,21 +223,21 @@ def log_log(
     shapes = []
     for tick in xs.ticks():
         x = xs.place(tick)
-        shapes.append(_line(x, 12, x, height - 34, faint))
-        shapes.append(_text(x, height - 20, _short(tick)))
+        shapes.append(line(x, 12, x, height - 34, faint))
+        shapes.append(text(x, height - 20, _short(tick)))
     for tick in ys.ticks():
         y = ys.place(tick)
-        shapes.append(_line(56, y, width - 16, y, faint))
-        shapes.append(_text(50, y + 4, units.seconds(tick), "end"))
-    shapes.append(_text((56 + width - 16) / 2, height - 4, name))
+        shapes.append(line(56, y, width - 16, y, faint))
+        shapes.append(text(50, y + 4, units.seconds(tick), "end"))
+    shapes.append(text((56 + width - 16) / 2, height - 4, name))
     if curve:
         path = [(xs.place(x), ys.place(y)) for x, y in curve]
-        shapes.append(_polyline(path, f"stroke='{ORANGE}' stroke-width='2'"))
+        shapes.append(polyline(path, f"stroke='{ORANGE}' stroke-width='2'"))
     for point in points:
         x = xs.place(point.x)
         if _positive(point.low, point.high):
             bottom, top = ys.place(point.low), ys.place(point.high)
-            shapes.append(_line(x, bottom, x, top, f"stroke='{BLUE}' stroke-width='2'"))
+            shapes.append(line(x, bottom, x, top, f"stroke='{BLUE}' stroke-width='2'"))
         shapes.append(
             f"<circle cx='{x:.1f}' cy='{ys.place(point.y):.1f}' r='4' fill='{BLUE}'/>"
         )
@@ -310,7 +246,7 @@ def log_log(
         f" {units.size(points[0].x)} to {units.seconds(points[-1].y)} at"
         f" {units.size(points[-1].x)}" + (f"; fitted: {fit}" if curve else "")
     )
-    return _picture(shapes, alt, width, height)
+    return picture(shapes, alt, width, height)
 
 
 def _thinned(items: list[_Item]) -> list[_Item]:
@@ -391,5 +327,5 @@ def sparkline(values: Sequence[float], *, alt: str) -> Picture | None:
         )
         for index, median in enumerate(medians)
     ]
-    shapes = [_polyline(path, f"stroke='{BLUE}' stroke-width='1.2'")]
-    return _picture(shapes, alt, _WIDTH, 36)
+    shapes = [polyline(path, f"stroke='{BLUE}' stroke-width='1.2'")]
+    return picture(shapes, alt, _WIDTH, 36)
