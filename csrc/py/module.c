@@ -25,9 +25,10 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_calls,   nbp_add_clock,  nbp_add_config, nbp_add_counters, nbp_add_engine,
-    nbp_add_fit,     nbp_add_heap,   nbp_add_loop,   nbp_add_names,    nbp_add_paths,
-    nbp_add_picture, nbp_add_probes, nbp_add_refs,   nbp_add_stats,
+    nbp_add_calls,    nbp_add_clock,  nbp_add_collector, nbp_add_config,
+    nbp_add_counters, nbp_add_engine, nbp_add_fit,       nbp_add_heap,
+    nbp_add_loop,     nbp_add_names,  nbp_add_paths,     nbp_add_picture,
+    nbp_add_probes,   nbp_add_refs,   nbp_add_stats,
 };
 
 static int
@@ -47,7 +48,9 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     nbp_state *state = nbp_state_of(module);
     Py_VISIT(state->call_hook_type);
     Py_VISIT(state->calls_type);
+    Py_VISIT(state->collector_type);
     Py_VISIT(state->counters_type);
+    Py_VISIT(state->courier_type);
     Py_VISIT(state->engine_type);
     Py_VISIT(state->heap_type);
     Py_VISIT(state->loop_type);
@@ -63,7 +66,9 @@ core_clear(PyObject *module)
     nbp_state *state = nbp_state_of(module);
     Py_CLEAR(state->call_hook_type);
     Py_CLEAR(state->calls_type);
+    Py_CLEAR(state->collector_type);
     Py_CLEAR(state->counters_type);
+    Py_CLEAR(state->courier_type);
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->heap_type);
     Py_CLEAR(state->loop_type);

@@ -12,7 +12,9 @@
 typedef struct {
     PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
     PyTypeObject *calls_type;                   /* owned */
+    PyTypeObject *collector_type;               /* owned */
     PyTypeObject *counters_type;                /* owned */
+    PyTypeObject *courier_type;                 /* owned */
     PyTypeObject *engine_type;                  /* owned */
     PyTypeObject *heap_type;                    /* owned */
     PyTypeObject *loop_type;                    /* owned */
@@ -35,6 +37,7 @@ nbp_state *nbp_state_of_type(PyTypeObject *type);
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
 int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
+int nbp_add_collector(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
 int nbp_add_engine(PyObject *module);
