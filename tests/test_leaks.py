@@ -35,6 +35,15 @@ def events() -> None:
         counters.stop()
 
 
+def resident() -> None:
+    with _core.ResidentPeak(), _core.ResidentPeak(sampled=True):
+        _core.process_tree()
+    with _core.ResidentSampler(capacity=2) as sampler:
+        sampler.samples()
+    with pytest.raises(ProcessLookupError):
+        _core.resident(2**30)
+
+
 def failing_statement() -> None:
     with pytest.raises(ZeroDivisionError):
         measure("1 / zero", "zero = 0", globals={}, budget=0.001)
@@ -45,6 +54,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "build_config": _core.build_config,
     "Loop": loop,
     "Counters": events,
+    "resident memory": resident,
     "mean_interval": lambda: _core.mean_interval(SERIES),
     "quantile": lambda: _core.quantile(SERIES, 0.3),
     "outliers": lambda: _core.outliers(SERIES),

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "rewrite.h"
+#include "rss.h"
 #include "status.h"
 #include "ticks.h"
 
@@ -18,7 +19,10 @@ typedef struct {
     PyTypeObject *engine_type;                  /* owned */
     PyTypeObject *heap_type;                    /* owned */
     PyTypeObject *loop_type;                    /* owned */
+    PyTypeObject *peak_type;                    /* owned; ResidentPeak */
     PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
+    PyTypeObject *sampler_type;                 /* owned; ResidentSampler */
+    nbp_rss_t *rss;            /* owned: resident memory of this process */
     PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
     nbp_moment origin;         /* when the module was imported, in both clocks */
 } nbp_state;
@@ -49,6 +53,7 @@ int nbp_add_paths(PyObject *module);
 int nbp_add_picture(PyObject *module);
 int nbp_add_probes(PyObject *module);
 int nbp_add_refs(PyObject *module);
+int nbp_add_rss(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that
