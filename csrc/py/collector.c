@@ -2,6 +2,7 @@
 /* nbprobe._core.Collector and Courier: core/collector.h for Python. */
 #include "collector.h"
 
+#define PY_SSIZE_T_CLEAN /* "y#" takes a Py_ssize_t: needed until 3.12 */
 #include <Python.h>
 
 #include <errno.h>

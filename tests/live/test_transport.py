@@ -37,6 +37,14 @@ def wait_for(collector: _core.Collector, messages: int) -> dict[str, int]:
     return counts
 
 
+def until_received(collector: _core.Collector) -> dict[str, int]:
+    deadline = time.monotonic() + 20
+    while (counts := collector.counts())["received"] == 0:
+        assert time.monotonic() < deadline, counts
+        time.sleep(0.002)
+    return counts
+
+
 def test_records_arrive_as_they_were_sent() -> None:
     header = (2**64 - 1, 2**32 - 1, 0, 2**63, 5, 6, 3)
     message = _core.write_snapshot(header, [b"", b"\0\xff", b"x" * 100_000])
@@ -100,8 +108,7 @@ def test_hostile_messages_and_connections_are_counted(
             peer.connect(str(tmp_path / "socket"))
             peer.sendall(junk)
     assert courier.send(snapshot(b"good"), 1000)
-    while (counts := collector.counts())["received"] == 0:
-        time.sleep(0.002)
+    counts = until_received(collector)
     # Bytes straight into the socket may look like messages to ZeroMQ's oldest protocol.
     assert counts["faulty"] >= 4
     assert (counts["received"], counts["foreign"], counts["refused"]) == (1, 1, 0)
@@ -145,8 +152,7 @@ def test_over_tcp_both_ends_need_the_keys() -> None:
     wait_for(collector, 1)
     courier = _core.Courier(collector.endpoint, keys)
     assert courier.send(snapshot(), 5000)
-    while collector.counts()["received"] == 0:
-        time.sleep(0.002)
+    until_received(collector)
     assert len(collector.peers()) == 1
     assert collector.counts()["denied"] >= 1
     denied.close(0)
