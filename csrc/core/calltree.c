@@ -15,25 +15,19 @@ enum {
     FLAT = 1 << 16,    /* flat nodes that a full tree may still make */
 };
 
-/* A call that runs. */
+/* Calls that another stack interrupted, outermost first. Their time is booked. */
 typedef struct {
-    const void *activation;
-    nbp_call_node *node; /* borrowed from the tree */
-    int64_t start;
-    int64_t callees; /* ticks of the calls it made since `start` */
-} record;
-
-/* Calls that another stack interrupted, outermost first. Their time is settled. */
-typedef struct {
-    record *records; /* owned */
+    nbp_call_record *records; /* owned */
     size_t count;
 } strand;
 
-struct nbp_calltree {
-    record *stack; /* owned */
-    size_t depth;
-    size_t deepest;  /* records that `stack` has room for */
-    uint64_t beyond; /* calls that run and were dropped, all above the stack's top */
+typedef struct {
+    nbp_calltree hot;       /* first, so that it is the tree */
+    nbp_call_record *stack; /* owned; the root's record is the lowest */
+    size_t deepest;         /* records that `stack` has room for, without the root's */
+    /* Stands for "no child yet" and "no follower yet", which saves the test for NULL:
+     * its key is nobody's. */
+    nbp_call_node nobody;
     nbp_call_node *root;    /* borrowed from chunks */
     nbp_call_node *crowd;   /* borrowed from chunks; NULL while there is room */
     nbp_call_node **chunks; /* owned, of CHUNK nodes each, so that none ever moves */
@@ -45,15 +39,33 @@ struct nbp_calltree {
     strand *strands;       /* owned, the oldest first */
     size_t strand_count;
     size_t strand_room;
-    int64_t paused;
     size_t *room; /* borrowed */
     nbp_calltree_loss loss;
-};
+} tree;
+
+static inline tree *
+whole(const nbp_calltree *self)
+{
+    return (tree *)self;
+}
+
+static inline size_t
+depth_of(const tree *self)
+{
+    return (size_t)(self->hot.top - self->stack);
+}
+
+/* After a change of the stack's place or size, or of `beyond`. */
+static void
+set_limit(tree *self)
+{
+    self->hot.limit = self->hot.beyond > 0 ? self->stack : self->stack + self->deepest;
+}
 
 /* ---- nodes ---- */
 
 static size_t
-slot_of(const nbp_calltree *self, const nbp_call_node *parent, const void *key)
+slot_of(const tree *self, const nbp_call_node *parent, const void *key)
 {
     uint64_t mixed = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
     mixed = (mixed ^ (uint64_t)parent->index) * UINT64_C(0xD6E8FEB86659FD93);
@@ -62,7 +74,7 @@ slot_of(const nbp_calltree *self, const nbp_call_node *parent, const void *key)
 
 /* The place of the child, or the free one where it belongs. */
 static nbp_call_node **
-find_slot(const nbp_calltree *self, const nbp_call_node *parent, const void *key)
+find_slot(const tree *self, const nbp_call_node *parent, const void *key)
 {
     size_t i = slot_of(self, parent, key);
     while (self->slots[i] != NULL) {
@@ -76,7 +88,7 @@ find_slot(const nbp_calltree *self, const nbp_call_node *parent, const void *key
 }
 
 static bool
-grow_slots(nbp_calltree *self)
+grow_slots(tree *self)
 {
     nbp_call_node **old = self->slots;
     size_t old_count = self->slot_count;
@@ -97,7 +109,7 @@ grow_slots(nbp_calltree *self)
 }
 
 static bool
-grow_chunks(nbp_calltree *self)
+grow_chunks(tree *self)
 {
     /* One address a chunk: growing the list one by one costs nothing to speak of. */
     nbp_call_node **chunks =
@@ -116,7 +128,7 @@ grow_chunks(nbp_calltree *self)
 
 /* A node that is in no table yet; NULL when memory is short. */
 static nbp_call_node *
-new_node(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_kind kind)
+new_node(tree *self, nbp_call_node *parent, const void *key, nbp_call_kind kind)
 {
     if (self->count == self->chunk_count * CHUNK && !grow_chunks(self)) {
         return NULL;
@@ -126,6 +138,8 @@ new_node(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_ki
         .parent = parent,
         .key = key,
         .kind = kind,
+        .recent = &self->nobody,
+        .follower = &self->nobody,
         .index = (uint32_t)self->count,
     };
     self->count++;
@@ -134,8 +148,7 @@ new_node(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_ki
 
 /* Adds the child that find_slot() did not find; NULL when memory is short. */
 static nbp_call_node *
-add_child(nbp_calltree *self, nbp_call_node *parent, const void *key,
-          nbp_call_kind kind)
+add_child(tree *self, nbp_call_node *parent, const void *key, nbp_call_kind kind)
 {
     if (2 * (self->count + 1) > self->slot_count && !grow_slots(self)) {
         return NULL;
@@ -150,7 +163,7 @@ add_child(nbp_calltree *self, nbp_call_node *parent, const void *key,
 /* The flat node of a function for which the full tree has no place: its counts and own
  * time stay exact, only the path to it is lost. */
 static nbp_call_node *
-crowded_node(nbp_calltree *self, const void *key, nbp_call_kind kind, bool *is_new)
+crowded_node(tree *self, const void *key, nbp_call_kind kind, bool *is_new)
 {
     if (self->crowd == NULL) {
         self->crowd = add_child(self, self->root, NULL, NBP_CALL_PYTHON);
@@ -174,10 +187,20 @@ crowded_node(nbp_calltree *self, const void *key, nbp_call_kind kind, bool *is_n
     return node;
 }
 
+/* A loop calls the same functions in the same order, so that the child which came after
+ * the recent one before is tried first. */
 static nbp_call_node *
-child_of(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_kind kind,
+child_of(tree *self, nbp_call_node *parent, const void *key, nbp_call_kind kind,
          bool *is_new)
 {
+    nbp_call_node *recent = parent->recent;
+    if (recent->key == key) {
+        return recent;
+    }
+    if (recent->follower->key == key) {
+        parent->recent = recent->follower;
+        return parent->recent;
+    }
     nbp_call_node *node = *find_slot(self, parent, key);
     if (node == NULL) {
         if (*self->room == 0) {
@@ -190,6 +213,9 @@ child_of(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_ki
         (*self->room)--;
         *is_new = true;
     }
+    if (recent != &self->nobody) {
+        recent->follower = node;
+    }
     parent->recent = node;
     return node;
 }
@@ -199,26 +225,32 @@ child_of(nbp_calltree *self, nbp_call_node *parent, const void *key, nbp_call_ki
 nbp_calltree *
 nbp_calltree_new(size_t *room)
 {
-    nbp_calltree *self = calloc(1, sizeof(*self));
+    tree *self = calloc(1, sizeof(*self));
     if (self == NULL) {
         return NULL;
     }
+    nbp_calltree *made = &self->hot;
     self->room = room;
-    self->stack = malloc(FIRST_DEPTH * sizeof(record));
+    self->nobody.follower = &self->nobody;
+    self->stack = malloc((FIRST_DEPTH + 1) * sizeof(*self->stack));
     self->deepest = FIRST_DEPTH;
     if (self->stack == NULL || !grow_slots(self)) {
-        nbp_calltree_destroy(&self);
+        nbp_calltree_destroy(&made);
         return NULL;
     }
     self->root = new_node(self, NULL, NULL, NBP_CALL_PYTHON);
     if (self->root == NULL) {
-        nbp_calltree_destroy(&self);
+        nbp_calltree_destroy(&made);
+        return NULL;
     }
-    return self;
+    self->stack[0] = (nbp_call_record){.activation = NULL, .node = self->root};
+    self->hot.top = self->stack;
+    set_limit(self);
+    return made;
 }
 
 static void
-forget_strands(nbp_calltree *self)
+forget_strands(tree *self)
 {
     for (size_t i = 0; i < self->strand_count; i++) {
         free(self->strands[i].records);
@@ -229,10 +261,10 @@ forget_strands(nbp_calltree *self)
 void
 nbp_calltree_destroy(nbp_calltree **self_p)
 {
-    nbp_calltree *self = *self_p;
-    if (self == NULL) {
+    if (*self_p == NULL) {
         return;
     }
+    tree *self = whole(*self_p);
     for (size_t i = 0; i < self->chunk_count; i++) {
         free(self->chunks[i]);
     }
@@ -248,49 +280,49 @@ nbp_calltree_destroy(nbp_calltree **self_p)
 /* ---- the stack ---- */
 
 static bool
-grow_stack(nbp_calltree *self, size_t needed)
+grow_stack(tree *self, size_t needed)
 {
-    size_t deepest = self->deepest;
+    size_t deepest = self->deepest, depth = depth_of(self);
     while (deepest < needed) {
         deepest *= 2;
     }
     if (deepest > DEEPEST) {
         return false;
     }
-    record *stack = realloc(self->stack, deepest * sizeof(*stack));
+    nbp_call_record *stack = realloc(self->stack, (deepest + 1) * sizeof(*stack));
     if (stack == NULL) {
         return false;
     }
     self->stack = stack;
     self->deepest = deepest;
+    self->hot.top = stack + depth;
+    set_limit(self);
     return true;
 }
 
 static int
-drop_call(nbp_calltree *self)
+drop_call(tree *self)
 {
-    self->beyond++;
+    self->hot.beyond++;
     self->loss.dropped++;
+    set_limit(self);
     return -1;
 }
 
 int
-nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
-                   nbp_call_kind kind, nbp_enter_how how, int64_t now)
+nbp_calltree_enter_anew(nbp_calltree *hot, const void *activation, const void *key,
+                        nbp_call_kind kind, nbp_enter_how how, int64_t now)
 {
-    if (self->beyond > 0 ||
-        (self->depth == self->deepest && !grow_stack(self, self->depth + 1))) {
+    tree *self = whole(hot);
+    nbp_calltree_book(hot, now);
+    size_t depth = depth_of(self);
+    if (hot->beyond > 0 || (depth == self->deepest && !grow_stack(self, depth + 1))) {
         return drop_call(self);
     }
-    nbp_call_node *parent =
-        self->depth > 0 ? self->stack[self->depth - 1].node : self->root;
-    nbp_call_node *node = parent->recent;
     bool is_new = false;
-    if (node == NULL || node->key != key) {
-        node = child_of(self, parent, key, kind, &is_new);
-        if (node == NULL) {
-            return drop_call(self);
-        }
+    nbp_call_node *node = child_of(self, hot->top->node, key, kind, &is_new);
+    if (node == NULL) {
+        return drop_call(self);
     }
     if (how == NBP_ENTER_START) {
         node->calls++;
@@ -298,29 +330,12 @@ nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
     else {
         node->resumes++;
     }
-    self->stack[self->depth++] = (record){
-        .activation = activation,
-        .node = node,
-        .start = now - self->paused,
-    };
+    *++hot->top = (nbp_call_record){.activation = activation, .node = node};
     return is_new;
 }
 
-/* Books the time of the call on top since its start, and credits its caller. */
-static void
-settle(nbp_calltree *self, size_t top, int64_t now)
-{
-    record *ended = &self->stack[top];
-    int64_t elapsed = now - self->paused - ended->start;
-    ended->node->inclusive += elapsed;
-    ended->node->self += elapsed - ended->callees;
-    if (top > 0) {
-        self->stack[top - 1].callees += elapsed;
-    }
-}
-
 static bool
-make_strand_room(nbp_calltree *self)
+make_strand_room(tree *self)
 {
     if (self->strand_count < self->strand_room) {
         return true;
@@ -342,40 +357,34 @@ make_strand_room(nbp_calltree *self)
     return true;
 }
 
-/* Sets aside the calls from `bottom` up. Without memory they are forgotten instead:
- * their time is booked either way, and their ends will be unmatched. */
+/* Sets aside the calls above the first `left` ones. Without memory they are forgotten
+ * instead: their time is booked either way, and their ends will be unmatched. */
 static void
-set_aside(nbp_calltree *self, size_t bottom, int64_t now)
+set_aside(tree *self, size_t left)
 {
-    for (size_t top = self->depth; top-- > bottom;) {
-        settle(self, top, now);
-    }
-    size_t count = self->depth - bottom;
-    self->depth = bottom;
+    size_t count = depth_of(self) - left;
+    self->hot.top = self->stack + left;
     self->loss.switched++;
-    record *records = malloc(count * sizeof(*records));
+    nbp_call_record *records = malloc(count * sizeof(*records));
     if (records == NULL || !make_strand_room(self)) {
         free(records);
         return;
     }
-    memcpy(records, self->stack + bottom, count * sizeof(*records));
+    memcpy(records, self->hot.top + 1, count * sizeof(*records));
     self->strands[self->strand_count++] = (strand){.records = records, .count = count};
 }
 
-/* Puts a strand back on top of the stack, as from `now`. */
+/* Puts a strand back on top of the stack. */
 static bool
-go_on(nbp_calltree *self, size_t index, int64_t now)
+go_on(tree *self, size_t index)
 {
     strand back = self->strands[index];
-    if (self->depth + back.count > self->deepest &&
-        !grow_stack(self, self->depth + back.count)) {
+    size_t depth = depth_of(self);
+    if (depth + back.count > self->deepest && !grow_stack(self, depth + back.count)) {
         return false;
     }
-    for (size_t i = 0; i < back.count; i++) {
-        back.records[i].start = now - self->paused;
-        back.records[i].callees = 0;
-        self->stack[self->depth++] = back.records[i];
-    }
+    memcpy(self->hot.top + 1, back.records, back.count * sizeof(*back.records));
+    self->hot.top += back.count;
     free(back.records);
     self->strand_count--;
     memmove(self->strands + index, self->strands + index + 1,
@@ -386,7 +395,7 @@ go_on(nbp_calltree *self, size_t index, int64_t now)
 
 /* Finds the strand with this activation, the youngest first; strand_count if none. */
 static size_t
-find_strand(const nbp_calltree *self, const void *activation)
+find_strand(const tree *self, const void *activation)
 {
     for (size_t i = self->strand_count; i-- > 0;) {
         for (size_t j = self->strands[i].count; j-- > 0;) {
@@ -400,19 +409,20 @@ find_strand(const nbp_calltree *self, const void *activation)
 
 /* Makes the call with this activation the top of the stack; false if it is unknown. */
 static bool
-bring_to_top(nbp_calltree *self, const void *activation, int64_t now)
+bring_to_top(tree *self, const void *activation)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
-        for (size_t i = self->depth; i-- > 0;) {
+        size_t depth = depth_of(self);
+        for (size_t i = depth; i > 0; i--) {
             if (self->stack[i].activation == activation) {
-                if (i + 1 < self->depth) {
-                    set_aside(self, i + 1, now);
+                if (i < depth) {
+                    set_aside(self, i);
                 }
                 return true;
             }
         }
         size_t index = find_strand(self, activation);
-        if (index == self->strand_count || !go_on(self, index, now)) {
+        if (index == self->strand_count || !go_on(self, index)) {
             return false;
         }
     }
@@ -420,87 +430,93 @@ bring_to_top(nbp_calltree *self, const void *activation, int64_t now)
 }
 
 void
-nbp_calltree_leave(nbp_calltree *self, const void *activation, int64_t now)
+nbp_calltree_leave_out_of_turn(nbp_calltree *hot, const void *activation, int64_t now)
 {
-    if (self->depth == 0 || self->stack[self->depth - 1].activation != activation ||
-        self->beyond > 0) {
-        if (self->beyond > 0) {
-            self->beyond--;
-            return;
-        }
-        if (!bring_to_top(self, activation, now)) {
-            self->loss.unmatched++;
-            return;
-        }
+    tree *self = whole(hot);
+    nbp_calltree_book(hot, now);
+    if (hot->beyond > 0) {
+        hot->beyond--;
+        set_limit(self);
     }
-    settle(self, self->depth - 1, now);
-    self->depth--;
-}
-
-void
-nbp_calltree_other(nbp_calltree *self)
-{
-    if (self->depth > 0) {
-        self->stack[self->depth - 1].node->others++;
+    else if (bring_to_top(self, activation)) {
+        hot->top--;
+    }
+    else {
+        self->loss.unmatched++;
     }
 }
 
 void
-nbp_calltree_pause(nbp_calltree *self, int64_t ticks)
+nbp_calltree_finish(nbp_calltree *hot, int64_t now)
 {
-    self->paused += ticks;
-}
-
-void
-nbp_calltree_finish(nbp_calltree *self, int64_t now)
-{
-    while (self->depth > 0) {
-        settle(self, self->depth - 1, now);
-        self->depth--;
-    }
-    self->beyond = 0;
+    tree *self = whole(hot);
+    nbp_calltree_book(hot, now);
+    hot->top = self->stack;
+    hot->beyond = 0;
+    set_limit(self);
     forget_strands(self);
 }
 
 /* ---- reading ---- */
 
-size_t
-nbp_calltree_count(const nbp_calltree *self)
-{
-    return self->count;
-}
-
-const nbp_call_node *
-nbp_calltree_at(const nbp_calltree *self, size_t index)
+static nbp_call_node *
+node_at(const tree *self, size_t index)
 {
     assert(index < self->count);
     return &self->chunks[index / CHUNK][index % CHUNK];
 }
 
+void
+nbp_calltree_sum(nbp_calltree *hot)
+{
+    tree *self = whole(hot);
+    self->root->self = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        node_at(self, i)->inclusive = node_at(self, i)->self;
+    }
+    for (size_t i = self->count; i-- > 1;) {
+        const nbp_call_node *node = node_at(self, i);
+        node->parent->inclusive += node->inclusive;
+    }
+}
+
+size_t
+nbp_calltree_count(const nbp_calltree *self)
+{
+    return whole(self)->count;
+}
+
+const nbp_call_node *
+nbp_calltree_at(const nbp_calltree *self, size_t index)
+{
+    return node_at(whole(self), index);
+}
+
 const nbp_call_node *
 nbp_calltree_crowd(const nbp_calltree *self)
 {
-    return self->crowd;
+    return whole(self)->crowd;
 }
 
 size_t
 nbp_calltree_depth(const nbp_calltree *self)
 {
-    return self->depth;
+    return depth_of(whole(self));
 }
 
 nbp_calltree_loss
 nbp_calltree_losses(const nbp_calltree *self)
 {
-    return self->loss;
+    return whole(self)->loss;
 }
 
 void
-nbp_calltree_correct(const nbp_calltree *self, const nbp_call_costs *costs,
+nbp_calltree_correct(const nbp_calltree *hot, const nbp_call_costs *costs,
                      double *inclusive, double *self_time)
 {
+    const tree *self = whole(hot);
     for (size_t i = 0; i < self->count; i++) {
-        const nbp_call_node *node = nbp_calltree_at(self, i);
+        const nbp_call_node *node = node_at(self, i);
         double calls = (double)node->calls, resumes = (double)node->resumes;
         const nbp_call_cost *cost = &costs->call[node->kind];
         self_time[i] = (double)node->self - calls * cost->inner -
@@ -512,11 +528,12 @@ nbp_calltree_correct(const nbp_calltree *self, const nbp_call_costs *costs,
                 calls * cost->outer + resumes * costs->resume.outer;
         }
     }
+    self_time[0] = 0;
     for (size_t i = 0; i < self->count; i++) {
         self_time[i] = self_time[i] > 0 ? self_time[i] : 0;
         inclusive[i] = self_time[i];
     }
     for (size_t i = self->count; i-- > 1;) {
-        inclusive[nbp_calltree_at(self, i)->parent->index] += inclusive[i];
+        inclusive[node_at(self, i)->parent->index] += inclusive[i];
     }
 }

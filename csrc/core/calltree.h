@@ -9,11 +9,15 @@
  * of its own calls is heard of again. Time set aside is nobody's.
  *
  * Times are ticks of the caller's clock, which gives them to every function: the tree
- * never reads a clock. Keys and activations are compared, never followed. One tree
- * belongs to one thread at a time: it has no lock. */
+ * never reads a clock. What passes between two events is the own time of the call that
+ * ran meanwhile; time with callees is summed up afterwards. Keys and activations are
+ * compared, never followed. One tree belongs to one thread at a time: it has no lock.
+ *
+ * The common case of an event is inline, here: profiling costs what it costs. */
 #ifndef NBP_CALLTREE_H
 #define NBP_CALLTREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,15 +30,16 @@ typedef enum {
 } nbp_call_kind;
 
 typedef struct nbp_call_node {
-    struct nbp_call_node *parent; /* borrowed; NULL for the root */
-    struct nbp_call_node *recent; /* borrowed: the child that was entered last */
-    const void *key;              /* the function; NULL for the root */
-    uint64_t calls;               /* calls that began */
-    uint64_t resumes;             /* times that a suspended call went on */
-    uint64_t others;              /* events while it ran that made no node */
-    int64_t inclusive;            /* ticks, callees included */
-    int64_t self;                 /* ticks, callees excluded */
-    uint32_t index;               /* its place among the nodes; a parent's is lower */
+    struct nbp_call_node *parent;   /* borrowed; NULL for the root */
+    struct nbp_call_node *recent;   /* borrowed: the child that was entered last */
+    struct nbp_call_node *follower; /* borrowed: the sibling entered after this, once */
+    const void *key;                /* the function; NULL for the root */
+    uint64_t calls;                 /* calls that began */
+    uint64_t resumes;               /* times that a suspended call went on */
+    uint64_t others;                /* events while it ran that made no node */
+    int64_t inclusive; /* ticks, callees included: as nbp_calltree_sum() left it */
+    int64_t self;      /* ticks, callees excluded */
+    uint32_t index;    /* its place among the nodes; a parent's is lower */
     nbp_call_kind kind;
 } nbp_call_node;
 
@@ -45,7 +50,8 @@ typedef enum {
 
 /* What could not be recorded as it was. All zero: the tree is exact. */
 typedef struct {
-    uint64_t crowded;   /* calls that have a flat node because the tree is full */
+    uint64_t crowded;   /* calls that have a flat node because the tree is full; what
+                         * they take is not among the time with callees of others */
     uint64_t dropped;   /* calls not recorded at all: too deep, or no memory */
     uint64_t unmatched; /* ends of calls that began before the recording */
     uint64_t switched;  /* times that calls were set aside or went on again */
@@ -64,7 +70,19 @@ typedef struct {
     double other; /* an event that made no node, in its caller's own time */
 } nbp_call_costs;
 
-typedef struct nbp_calltree nbp_calltree;
+/* A call that runs. */
+typedef struct {
+    const void *activation;
+    nbp_call_node *node; /* borrowed from the tree */
+} nbp_call_record;
+
+/* What every event touches; calltree.c has the rest. */
+typedef struct nbp_calltree {
+    nbp_call_record *top;   /* the call that runs; the lowest record is the root's */
+    nbp_call_record *limit; /* from here up, a call must take the long way */
+    int64_t last;           /* until when time is booked */
+    uint64_t beyond;        /* calls that run and were dropped, all above the top */
+} nbp_calltree;
 
 /* An empty tree. `room` counts the nodes that may
  * still be made, is shared by the trees of a recording and outlives them (borrowed).
@@ -74,23 +92,77 @@ nbp_calltree *nbp_calltree_new(size_t *room);
 /* Frees the tree and sets the pointer to NULL; NULL is allowed. */
 void nbp_calltree_destroy(nbp_calltree **self);
 
+/* The long ways of the two functions below. */
+int nbp_calltree_enter_anew(nbp_calltree *self, const void *activation, const void *key,
+                            nbp_call_kind kind, nbp_enter_how how, int64_t now);
+void nbp_calltree_leave_out_of_turn(nbp_calltree *self, const void *activation,
+                                    int64_t now);
+
+/* Gives the time since the last event to the call that ran. */
+static inline void
+nbp_calltree_book(nbp_calltree *self, int64_t now)
+{
+    self->top->node->self += now - self->last;
+    self->last = now;
+}
+
 /* A call of `key` begins or goes on at `now`, under the call that runs. Returns 1 when
  * its node is new, 0 when it is not, -1 when the call is not recorded. */
-int nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
-                       nbp_call_kind kind, nbp_enter_how how, int64_t now);
+static inline int
+nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
+                   nbp_call_kind kind, nbp_enter_how how, int64_t now)
+{
+    nbp_call_record *top = self->top;
+    nbp_call_node *node = top->node->recent;
+    if (node->key != key || top >= self->limit) {
+        return nbp_calltree_enter_anew(self, activation, key, kind, how, now);
+    }
+    nbp_calltree_book(self, now);
+    if (how == NBP_ENTER_START) {
+        node->calls++;
+    }
+    else {
+        node->resumes++;
+    }
+    top[1].activation = activation;
+    top[1].node = node;
+    self->top = top + 1;
+    return 0;
+}
 
 /* The call with this activation ends or is suspended at `now`. Unknown ones are counted
  * and otherwise ignored. */
-void nbp_calltree_leave(nbp_calltree *self, const void *activation, int64_t now);
+static inline void
+nbp_calltree_leave(nbp_calltree *self, const void *activation, int64_t now)
+{
+    if (self->top->activation != activation || self->beyond > 0) {
+        nbp_calltree_leave_out_of_turn(self, activation, now);
+        return;
+    }
+    nbp_calltree_book(self, now);
+    self->top--;
+}
 
 /* An event that makes no node, for the subtraction of its cost. */
-void nbp_calltree_other(nbp_calltree *self);
+static inline void
+nbp_calltree_other(nbp_calltree *self)
+{
+    self->top->node->others++;
+}
 
-/* The clock stood for `ticks`, for everybody: time of the recording itself. */
-void nbp_calltree_pause(nbp_calltree *self, int64_t ticks);
+/* The last `ticks` are nobody's: time of the recording itself. */
+static inline void
+nbp_calltree_pause(nbp_calltree *self, int64_t ticks)
+{
+    self->last += ticks;
+}
 
 /* Ends every call that still runs, and forgets those set aside: the recording stops. */
 void nbp_calltree_finish(nbp_calltree *self, int64_t now);
+
+/* Fills `inclusive` of every node: for the reader, after the events. The root has no
+ * own time: what passes while no call runs is nobody's. */
+void nbp_calltree_sum(nbp_calltree *self);
 
 /* Nodes, the root among them, which is at 0. */
 size_t nbp_calltree_count(const nbp_calltree *self);

@@ -46,7 +46,7 @@ on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED
     PyThreadState *thread = nbp_thread_state();
     nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
                     NBP_ENTER_START);
-    return Py_NewRef(Py_None);
+    return NBP_IMMORTAL_NONE;
 }
 
 /* PY_RESUME, and PY_THROW, which resumes by raising. */
@@ -60,7 +60,7 @@ on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
     PyThreadState *thread = nbp_thread_state();
     nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
                     NBP_ENTER_RESUME);
-    return Py_NewRef(Py_None);
+    return NBP_IMMORTAL_NONE;
 }
 
 /* PY_RETURN, PY_YIELD and PY_UNWIND. */
@@ -70,19 +70,19 @@ on_leave(PyObject *op, PyObject *const *Py_UNUSED(args), size_t Py_UNUSED(nargsf
 {
     PyThreadState *thread = nbp_thread_state();
     nbp_calls_leave(calls_of(op), thread, nbp_running_frame(thread));
-    return Py_NewRef(Py_None);
+    return NBP_IMMORTAL_NONE;
 }
 
 static PyObject *
 on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
 {
-    if (!is_event(args, nargsf, 3)) {
+    if (PyVectorcall_NARGS(nargsf) < 3) {
         return refuse();
     }
     PyObject *callable = args[2];
     if (PyFunction_Check(callable) || PyMethod_Check(callable)) {
         /* PY_START follows. */
-        return Py_NewRef(Py_None);
+        return NBP_IMMORTAL_NONE;
     }
     PyThreadState *thread = nbp_thread_state();
     PyMethodDef *definition = nbp_native_definition(callable);
@@ -94,7 +94,7 @@ on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(
                         nbp_native_activation(nbp_running_frame(thread)), definition,
                         callable, NBP_ENTER_START);
     }
-    return Py_NewRef(Py_None);
+    return NBP_IMMORTAL_NONE;
 }
 
 /* C_RETURN and C_RAISE. */
@@ -111,7 +111,7 @@ on_native_leave(PyObject *op, PyObject *const *args, size_t nargsf,
         nbp_calls_leave(calls_of(op), thread,
                         nbp_native_activation(nbp_running_frame(thread)));
     }
-    return Py_NewRef(Py_None);
+    return NBP_IMMORTAL_NONE;
 }
 
 static const struct {

@@ -15,13 +15,13 @@
 static bool
 begins(PyFrameObject *frame, PyCodeObject *code)
 {
-    int place = PyFrame_GetLasti(frame);
-    if (place < 0) {
+    const int may_suspend = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+    if (!(code->co_flags & may_suspend)) {
         return true;
     }
+    int place = PyFrame_GetLasti(frame);
     const unsigned char *unit = (const unsigned char *)code->co_code_adaptive + place;
-    const int may_suspend = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-    return !(code->co_flags & may_suspend) ||
+    return place < 0 ||
            ((unit[0] == RESUME || unit[0] == RESUME_QUICK) && unit[1] == 0);
 }
 

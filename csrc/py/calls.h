@@ -39,7 +39,8 @@ typedef struct {
     bool changing; /* being switched on or off, which may run Python on 3.11 */
     bool builtins; /* functions in C have nodes too */
     bool has_counter;
-    char tool; /* 3.12+: our id in sys.monitoring while active */
+    bool by_counter; /* has one, and no timer of the user's is asked instead */
+    char tool;       /* 3.12+: our id in sys.monitoring while active */
     nbp_moment origin;
     PyObject *timer;    /* owned: a user's clock, or NULL */
     double timer_unit;  /* seconds a tick of the timer; 0 when it gives seconds */
@@ -57,17 +58,101 @@ typedef struct {
     bool displaced;        /* 3.11: another took our place in some thread */
 } nbp_calls;
 
-/* A call begins or goes on. `native` is the callable when the key is a PyMethodDef. */
-void nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
-                     const void *key, PyObject *native, nbp_enter_how how);
+/* ---- callrecord.c ---- */
 
-void nbp_calls_leave(nbp_calls *self, PyThreadState *thread, const void *activation);
+/* What the clock says where it is not the processor's counter. The user's clock runs
+ * Python, so anything may have happened meanwhile: read it before anything else. */
+int64_t nbp_calls_read_clock(nbp_calls *self);
+
+/* The record of a thread that is not the last event's, made if need be; NULL, with no
+ * exception, when it cannot be. */
+nbp_call_thread *nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread);
+
+/* Takes down what the key of a new node stands for. */
+void nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
+                    PyObject *native, int64_t now);
+
+/* Drops everything that was recorded. */
+void nbp_calls_forget(nbp_calls *self);
+
+static inline int64_t
+nbp_calls_now(nbp_calls *self)
+{
+    return self->by_counter ? nbp_ticks_now(true) : nbp_calls_read_clock(self);
+}
+
+static inline nbp_call_thread *
+nbp_calls_thread(nbp_calls *self, PyThreadState *thread)
+{
+    nbp_call_thread *last = self->last;
+    return last != NULL && last->id == thread->id ? last
+                                                  : nbp_calls_find_thread(self, thread);
+}
+
+/* A call begins or goes on. `native` is the callable when the key is a PyMethodDef. */
+static inline void
+nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
+                const void *key, PyObject *native, nbp_enter_how how)
+{
+    int64_t now = nbp_calls_now(self);
+    if (!self->active) {
+        return;
+    }
+    nbp_call_thread *here = nbp_calls_thread(self, thread);
+    if (here == NULL) {
+        self->unseen++;
+        return;
+    }
+    nbp_call_kind kind = native == NULL ? NBP_CALL_PYTHON : NBP_CALL_NATIVE;
+    if (nbp_calltree_enter(here->tree, activation, key, kind, how, now) == 1) {
+        nbp_calls_note(self, here, key, native, now);
+    }
+}
+
+static inline void
+nbp_calls_leave(nbp_calls *self, PyThreadState *thread, const void *activation)
+{
+    int64_t now = nbp_calls_now(self);
+    if (!self->active) {
+        return;
+    }
+    nbp_call_thread *here = nbp_calls_thread(self, thread);
+    if (here != NULL) {
+        nbp_calltree_leave(here->tree, activation, now);
+    }
+}
 
 /* A call that has no node of its own. */
-void nbp_calls_other(nbp_calls *self, PyThreadState *thread);
+static inline void
+nbp_calls_other(nbp_calls *self, PyThreadState *thread)
+{
+    nbp_call_thread *here = self->active ? nbp_calls_thread(self, thread) : NULL;
+    if (here != NULL) {
+        nbp_calltree_other(here->tree);
+    }
+}
 
-/* The thread's record, made if need be; NULL, with no exception, when it cannot be. */
-nbp_call_thread *nbp_calls_thread(nbp_calls *self, PyThreadState *thread);
+/* ---- callswitch.c ---- */
+
+/* The methods of the type that switch it on and off. */
+PyObject *nbp_calls_enable(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *nbp_calls_disable(PyObject *op, PyObject *ignored);
+PyObject *nbp_calls_context_enter(PyObject *op, PyObject *ignored);
+PyObject *nbp_calls_context_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *nbp_calls_runcall(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *nbp_calls_runcode(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+
+extern const char nbp_calls_enable_doc[], nbp_calls_disable_doc[],
+    nbp_calls_runcall_doc[], nbp_calls_runcode_doc[];
+
+/* ---- calltable.c ---- */
+
+/* The method of the type that gives the trees as plain data. */
+PyObject *nbp_calls_table(PyObject *op, PyObject *args);
+
+extern const char nbp_calls_table_doc[];
+
+/* ---- callnames.c and the sources ---- */
 
 /* The definition of a function in C that has a node, or NULL: the same kinds on every
  * version, those that the interpreter of 3.11 reports. */

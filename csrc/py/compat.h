@@ -49,6 +49,13 @@ nbp_weakref_target(PyObject *reference)
 #endif
 }
 
+/* None as a result that nobody counts references to: from 3.12 on it lives for ever. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_IMMORTAL_NONE Py_None
+#else
+#    define NBP_IMMORTAL_NONE Py_NewRef(Py_None)
+#endif
+
 /* Where a thread keeps its innermost frame. */
 #if PY_VERSION_HEX >= 0x030D0000
 #    define NBP_THREAD_FRAME(thread) ((thread)->current_frame)

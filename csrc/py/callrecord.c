@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a recording takes down: threads, and the functions behind the keys of nodes. */
+#include <Python.h>
+
+#include <math.h>
+
+#include "calls.h"
+
+enum { MANY_THREADS = 4096 }; /* beyond, events are not recorded */
+
+/* The user's clock, in its ticks or in ns. */
+static int64_t
+read_timer(nbp_calls *self)
+{
+    PyObject *timer = Py_NewRef(self->timer);
+    PyObject *value = PyObject_CallNoArgs(timer);
+    if (value != NULL && self->timer_unit > 0) {
+        long long ticks = PyLong_AsLongLong(value);
+        if (ticks != -1 || !PyErr_Occurred()) {
+            self->timer_last = ticks;
+        }
+    }
+    else if (value != NULL) {
+        double seconds = PyFloat_AsDouble(value);
+        if (fabs(seconds) < 9e9) {
+            self->timer_last = (int64_t)(seconds * 1e9);
+        }
+    }
+    Py_XDECREF(value);
+    if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(timer);
+    }
+    Py_DECREF(timer);
+    return self->timer_last;
+}
+
+int64_t
+nbp_calls_read_clock(nbp_calls *self)
+{
+    return self->timer == NULL ? nbp_ticks_now(self->has_counter) : read_timer(self);
+}
+
+static nbp_call_thread *
+add_thread(nbp_calls *self, PyThreadState *thread)
+{
+    if (self->n_threads == MANY_THREADS) {
+        return NULL;
+    }
+    nbp_call_thread **threads =
+        PyMem_Realloc(self->threads, (self->n_threads + 1) * sizeof(*threads));
+    if (threads == NULL) {
+        return NULL;
+    }
+    self->threads = threads;
+    nbp_call_thread *added = PyMem_Calloc(1, sizeof(*added));
+    if (added == NULL) {
+        return NULL;
+    }
+    added->tree = nbp_calltree_new(&self->room);
+    if (added->tree == NULL) {
+        PyMem_Free(added);
+        return NULL;
+    }
+    added->id = thread->id;
+    added->ident = thread->thread_id;
+    self->threads[self->n_threads++] = added;
+    return added;
+}
+
+nbp_call_thread *
+nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
+{
+    nbp_call_thread *found = NULL;
+    for (size_t i = 0; i < self->n_threads && found == NULL; i++) {
+        if (self->threads[i]->id == thread->id) {
+            found = self->threads[i];
+        }
+    }
+    if (found == NULL) {
+        found = add_thread(self, thread);
+    }
+    if (found != NULL) {
+        self->last = found;
+    }
+    return found;
+}
+
+/* Takes down what a key stands for; without memory it stays nameless. */
+static void
+note_function(nbp_calls *self, const void *key, PyObject *native)
+{
+    if (nbp_pointermap_get(&self->by_key, key) != NULL) {
+        return;
+    }
+    if (self->n_functions == self->functions_room) {
+        size_t room = self->functions_room == 0 ? 64 : 2 * self->functions_room;
+        nbp_called *functions =
+            PyMem_Realloc(self->functions, room * sizeof(*functions));
+        if (functions == NULL) {
+            return;
+        }
+        self->functions = functions;
+        self->functions_room = room;
+    }
+    if (!nbp_pointermap_put(&self->by_key, key, 0, (uint32_t)self->n_functions)) {
+        return;
+    }
+    nbp_called *called = &self->functions[self->n_functions++];
+    *called = (nbp_called){0};
+    if (native == NULL) {
+        called->code = Py_NewRef((PyObject *)key);
+    }
+    else {
+        called->name = nbp_native_name(native);
+    }
+}
+
+/* Rare and slow, so its time is left out exactly and not by an average. */
+void
+nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
+               PyObject *native, int64_t now)
+{
+    note_function(self, key, native);
+    if (self->timer == NULL) {
+        nbp_calltree_pause(here->tree, nbp_calls_read_clock(self) - now);
+    }
+}
+
+void
+nbp_calls_forget(nbp_calls *self)
+{
+    for (size_t i = 0; i < self->n_threads; i++) {
+        nbp_call_thread *thread = self->threads[i];
+        nbp_calltree_destroy(&thread->tree);
+        Py_CLEAR(thread->previous_arg);
+        PyMem_Free(thread);
+    }
+    PyMem_Free(self->threads);
+    self->threads = NULL;
+    self->n_threads = 0;
+    self->last = NULL;
+    nbp_called *functions = self->functions;
+    size_t count = self->n_functions;
+    self->functions = NULL;
+    self->n_functions = self->functions_room = 0;
+    nbp_pointermap_clear(&self->by_key);
+    for (size_t i = 0; i < count; i++) {
+        Py_XDECREF(functions[i].code);
+        Py_XDECREF(functions[i].name);
+    }
+    PyMem_Free(functions);
+}
