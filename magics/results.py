@@ -40,6 +40,7 @@ VERSION = 1
 _KINDS = {
     "graphs.references": ("graphs.result", "ReferenceGraph"),
     "graphs.why": ("graphs.result", "Why"),
+    "memit.recording": ("memit.recording", "Recording"),
     "prun": ("prun.result", "ProfileResult"),
     "timeit": ("timeit.result", "TimeitResult"),
     "timeit.comparison": ("timeit.result", "Comparison"),

@@ -25,8 +25,10 @@ from nbprobe.results import Result
 from nbprobe.views.html import page
 
 from .gallery import GALLERY
+from .gallery_memit import MEMIT
 from .sanitizer import removed
 
+GALLERY = GALLERY | MEMIT
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 

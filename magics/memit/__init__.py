@@ -1,0 +1,3 @@
+"""What code does to memory."""
+
+from __future__ import annotations

@@ -1,0 +1,33 @@
+"""How the results about memory are shown, as text and as HTML, both from the same lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..results import Result
+from . import view_recording
+from .recording import Recording
+
+__all__ = ["headline", "html", "text"]
+
+_Show = Callable[[Any], str]
+
+_HEADLINES: dict[type[Result], _Show] = {Recording: view_recording.headline}
+_TEXTS: dict[type[Result], _Show] = {Recording: view_recording.text}
+_HTMLS: dict[type[Result], _Show] = {Recording: view_recording.html}
+
+
+def headline(result: Result) -> str:
+    """Give a result in one line."""
+    return _HEADLINES[type(result)](result)
+
+
+def text(result: Result) -> str:
+    """Give a result as text that is complete without the HTML, without a final newline."""
+    return _TEXTS[type(result)](result)
+
+
+def html(result: Result) -> str:
+    """Give a result as HTML that an untrusted notebook shows whole."""
+    return _HTMLS[type(result)](result)
