@@ -9,23 +9,22 @@ pages out.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
+from .._core import process_children, process_memory
 from ..errors import NbprobeError
 
 __all__ = [
     "ProcessError",
     "Resident",
-    "children",
     "command",
     "find",
+    "of_tree",
     "proportional",
     "resident",
     "unique",
 ]
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessError(NbprobeError):
@@ -52,76 +51,47 @@ def resident(pid: int) -> Resident:
     `peak` is the kernel's own high-water mark (VmHWM), which misses nothing. Takes about
     20 us.
     """
-    fields = dict(_fields(pid, "status", ("VmRSS", "VmHWM")))
-    # A kernel thread and a process that has ended, but was not waited for, have none.
-    now = fields.get("VmRSS", 0)
-    return Resident(now, max(fields.get("VmHWM", 0), now))
+    now = peak = 0
+    for line in _read(pid, "status").splitlines():
+        # A process that has ended, but was not waited for, has neither.
+        if line.startswith(b"VmRSS:"):
+            now = int(line.split()[1]) * 1024
+        elif line.startswith(b"VmHWM:"):
+            peak = int(line.split()[1]) * 1024
+    return Resident(now, max(peak, now))
 
 
 def proportional(pid: int) -> int:
     """Give the proportional set size of a process, bytes; takes about 2 ms."""
-    return sum(value for _, value in _fields(pid, "smaps_rollup", ("Pss",)))
+    return _memory(pid)[1]
 
 
 def unique(pid: int) -> int:
     """Give the unique set size of a process, bytes; takes about 2 ms."""
-    names = ("Private_Clean", "Private_Dirty", "Private_Hugetlb")
-    return sum(value for _, value in _fields(pid, "smaps_rollup", names))
+    return _memory(pid)[2]
 
 
-def _fields(pid: int, file: str, names: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """Give the lines ``Name:  123 kB`` of a file of the process, in bytes."""
-    for line in _read(pid, file).splitlines():
-        name, _, value = line.partition(b":")
-        if name.decode("ascii", "replace") in names:
-            yield name.decode(), int(value.split()[0]) * 1024
+def _memory(pid: int) -> tuple[int, int, int, int]:
+    try:
+        return process_memory(pid)
+    except OSError as error:
+        raise ProcessError(error.strerror) from None
 
 
 def _read(pid: int, file: str) -> bytes:
     try:
         with open(f"/proc/{pid}/{file}", "rb") as opened:
             return opened.read()
-    except (FileNotFoundError, ProcessLookupError):
-        if not os.path.isdir("/proc/self"):
-            raise ProcessError(
-                "the memory of processes is read from /proc, which this system lacks"
-            ) from None
-        raise ProcessError(f"there is no process {pid}") from None
-    except PermissionError:
-        raise ProcessError(f"the memory of process {pid} may not be read") from None
-
-
-def children(pid: int) -> list[int]:
-    """Give the descendants of a process, at any depth."""
-    found: list[int] = []
-    ahead = [pid]
-    while ahead:
-        direct = _direct_children(ahead.pop())
-        found += direct
-        ahead += direct
-    return found
-
-
-def _direct_children(pid: int) -> list[int]:
-    """Give what every thread of the process has started and is still there."""
-    pids: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
-        return pids
-    for thread in threads:
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                pids += map(int, file.read().split())
-        except OSError:  # the thread or the process ended meanwhile
-            continue
-    return pids
+        # The core tells apart what is the matter, and says it in words.
+        _memory(pid)
+        raise ProcessError(f"the memory of process {pid} may not be read") from None
 
 
 def of_tree(pid: int, read: Callable[[int], int] = proportional) -> int:
     """Add up what `read` gives for a process and all its descendants, bytes."""
     total = read(pid)
-    for child in children(pid):
+    for child in process_children(pid):
         try:
             total += read(child)
         except ProcessError:  # it has ended meanwhile

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from .._core import process_children
 from . import processes
 from .processes import ProcessError
 from .recording import MIB
@@ -137,7 +138,7 @@ class Watch:
         return Sample(value / MIB, now, missed, children)
 
     def _children(self) -> Iterator[tuple[int, float]]:
-        for pid in processes.children(self._pid):
+        for pid in process_children(self._pid):
             try:
                 value = self._read(pid)
             except ProcessError:  # it has ended meanwhile
