@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow.h"
+
 enum {
-    FIRST_CAPACITY = 256,
-    DEEPEST = 1 << 20, /* 32 MB of records: recursion beyond is counted as dropped */
+    FIRST_CAPACITY = 256, /* records */
     FIRST_FOLD = 64,
-    /* How far below the top a frame is looked for. Only greenlets put it there, a
-     * handful of switches deep; a throw into a generator looks in vain every time. */
-    FARTHEST = 64,
 };
 
 /* ---- lines ---- */
@@ -52,6 +50,36 @@ nbp_lines_release(nbp_lines *self)
     free(self);
 }
 
+/* Zeroed, on a border of cache lines; size must be a multiple of one. */
+static void *
+allocate(size_t bytes)
+{
+    void *memory = aligned_alloc(NBP_CACHE_LINE, bytes);
+    if (memory != NULL) {
+        memset(memory, 0, bytes);
+    }
+    return memory;
+}
+
+static nbp_shadow *
+new_shadow(nbp_lines *owner, uint64_t id, uint64_t thread)
+{
+    nbp_shadow *self = allocate(sizeof(*self));
+    nbp_record *records = calloc(FIRST_CAPACITY, sizeof(*records));
+    if (self == NULL || records == NULL) {
+        free(self);
+        free(records);
+        return NULL;
+    }
+    self->owner = owner;
+    self->id = id;
+    self->thread = thread;
+    self->records = self->top = records;
+    self->capacity = FIRST_CAPACITY;
+    records[0].line = &self->ground;
+    return self;
+}
+
 static nbp_shadow *
 add_shadow(nbp_lines *self, uint64_t id, uint64_t thread)
 {
@@ -61,48 +89,55 @@ add_shadow(nbp_lines *self, uint64_t id, uint64_t thread)
         return NULL;
     }
     self->shadows = shadows;
-    nbp_shadow *shadow = calloc(1, sizeof(*shadow));
+    nbp_shadow *shadow = new_shadow(self, id, thread);
     if (shadow != NULL) {
-        shadow->owner = self;
-        shadow->id = id;
-        shadow->thread = thread;
         shadows[self->n_shadows++] = shadow;
     }
     return shadow;
 }
 
+static nbp_shadow *
+find_shadow(nbp_lines *self, uint64_t id, uint64_t thread)
+{
+    for (size_t i = 0; i < self->n_shadows; i++) {
+        if (self->shadows[i]->id == id) {
+            return self->shadows[i];
+        }
+    }
+    return add_shadow(self, id, thread);
+}
+
 nbp_shadow *
 nbp_lines_shadow(nbp_lines *self, uint64_t id, uint64_t thread)
 {
-    nbp_shadow *shadow = NULL;
-    for (size_t i = 0; i < self->n_shadows && shadow == NULL; i++) {
-        if (self->shadows[i]->id == id) {
-            shadow = self->shadows[i];
-        }
-    }
-    if (shadow == NULL) {
-        shadow = add_shadow(self, id, thread);
-    }
-    if (shadow != NULL) {
-        self->recent_id = id;
-        self->recent = shadow;
-    }
+    nbp_shadow *shadow = find_shadow(self, id, thread);
+    self->recent_id = shadow == NULL || !self->on ? 0 : id;
+    self->recent = shadow;
     return shadow;
 }
 
-/* Room for the counters of `line`; false without memory. */
-static bool
-make_room(nbp_shadow *self, uint32_t line)
+void
+nbp_lines_switch(nbp_lines *self, bool on)
+{
+    self->on = on;
+    self->recent_id = 0;
+}
+
+bool
+nbp_shadow_make_room(nbp_shadow *self)
 {
     uint32_t n = self->owner->slots;
-    if (line >= n) {
-        return false;
-    }
-    nbp_line *lines = realloc(self->lines, n * sizeof(*lines));
+    nbp_line *lines = allocate(n * sizeof(*lines));
     if (lines == NULL) {
         return false;
     }
-    memset(lines + self->n_lines, 0, (n - self->n_lines) * sizeof(*lines));
+    if (self->n_lines > 0) {
+        memcpy(lines, self->lines, self->n_lines * sizeof(*lines));
+    }
+    for (nbp_record *record = self->records + 1; record <= self->top; record++) {
+        record->line = lines + (record->line - self->lines);
+    }
+    free(self->lines);
     self->lines = lines;
     self->n_lines = n;
     return true;
@@ -134,7 +169,7 @@ is_among(const uint64_t *ids, size_t n, uint64_t id)
 static bool
 fold_into(nbp_shadow *to, const nbp_shadow *from)
 {
-    if (from->n_lines > to->n_lines && !make_room(to, from->n_lines - 1)) {
+    if (from->n_lines > to->n_lines && !nbp_shadow_make_room(to)) {
         return false;
     }
     for (uint32_t line = 0; line < from->n_lines; line++) {
@@ -148,7 +183,7 @@ fold_into(nbp_shadow *to, const nbp_shadow *from)
 void
 nbp_lines_fold(nbp_lines *self, const uint64_t *alive, size_t n_alive)
 {
-    nbp_shadow *rest = nbp_lines_shadow(self, 0, 0);
+    nbp_shadow *rest = find_shadow(self, 0, 0);
     size_t kept = 0;
     for (size_t i = 0; rest != NULL && i < self->n_shadows; i++) {
         nbp_shadow *shadow = self->shadows[i];
@@ -163,194 +198,8 @@ nbp_lines_fold(nbp_lines *self, const uint64_t *alive, size_t n_alive)
     if (rest != NULL) {
         self->n_shadows = kept;
     }
-    self->recent = NULL;
+    self->recent_id = 0;
     self->fold_at = self->n_shadows * 2 + FIRST_FOLD;
-}
-
-/* ---- the stack ---- */
-
-/* Books the time since the last event as own time of the line on top, and starts the
- * next stretch. Half of what the event takes lies before the clock is read, half
- * behind. */
-static int64_t
-pass_time(nbp_shadow *self, int64_t cost)
-{
-    int64_t now = nbp_ticks_now(self->owner->has_counter);
-    self->tool += cost / 2;
-    if (self->depth > 0) {
-        nbp_line *line = &self->lines[self->records[self->depth - 1].line];
-        line->own += now - self->last;
-        line->own_tool += self->tool - self->last_tool;
-    }
-    self->last = now;
-    self->last_tool = self->tool;
-    self->tool += cost - cost / 2;
-    return now;
-}
-
-/* Ends the line of the record on top. */
-static void
-end_line(nbp_shadow *self, int64_t now)
-{
-    const nbp_record *top = &self->records[self->depth - 1];
-    nbp_line *line = &self->lines[top->line];
-    line->open--;
-    if (line->open == 0) {
-        line->inclusive += now - top->opened;
-        line->inclusive_tool += self->last_tool - top->opened_tool;
-    }
-}
-
-/* Starts `line` in the record on top. */
-static nbp_line *
-start_line(nbp_shadow *self, uint32_t slot, int64_t now)
-{
-    nbp_record *top = &self->records[self->depth - 1];
-    nbp_line *line = &self->lines[slot];
-    line->open++;
-    top->line = slot;
-    top->opened = now;
-    top->opened_tool = self->last_tool;
-    return line;
-}
-
-static bool
-has_room(nbp_shadow *self, uint32_t line)
-{
-    if (line >= self->n_lines && !make_room(self, line)) {
-        self->dropped++;
-        return false;
-    }
-    return true;
-}
-
-/* A new record on top for `frame`, on `slot`; NULL when it had to be dropped. */
-static nbp_line *
-push(nbp_shadow *self, const void *frame, uint32_t slot)
-{
-    if (!has_room(self, slot)) {
-        return NULL;
-    }
-    if (self->depth == self->capacity) {
-        uint32_t capacity = self->capacity == 0 ? FIRST_CAPACITY : self->capacity * 2;
-        nbp_record *records = NULL;
-        if (capacity <= DEEPEST) {
-            records = realloc(self->records, capacity * sizeof(*records));
-        }
-        if (records == NULL) {
-            self->dropped++;
-            return NULL;
-        }
-        self->records = records;
-        self->capacity = capacity;
-    }
-    int64_t now = pass_time(self, self->owner->costs.frame);
-    self->records[self->depth++].frame = frame;
-    return start_line(self, slot, now);
-}
-
-/* Makes the record of `frame` the one on top; false when there is none. A record that
- * lies deeper is moved, never are those above it dropped: they are of frames of another
- * greenlet and will be needed again. */
-static bool
-bring_up(nbp_shadow *self, const void *frame)
-{
-    uint32_t depth = self->depth;
-    if (depth == 0) {
-        return false;
-    }
-    if (self->records[depth - 1].frame == frame) {
-        return true;
-    }
-    uint32_t lowest = depth > FARTHEST ? depth - FARTHEST : 0;
-    for (uint32_t i = depth - 1; i-- > lowest;) {
-        if (self->records[i].frame == frame) {
-            pass_time(self, 0);
-            nbp_record found = self->records[i];
-            memmove(&self->records[i], &self->records[i + 1],
-                    (depth - 1 - i) * sizeof(found));
-            self->records[depth - 1] = found;
-            self->moved++;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Books how long `frame` was suspended. The line that it was suspended on, or -1 when
- * it was not. */
-static int64_t
-end_suspension(nbp_shadow *self, const void *frame)
-{
-    nbp_pointer_entry entry;
-    if (!nbp_pointermap_take(&self->owner->suspended, frame, &entry) ||
-        !has_room(self, entry.number)) {
-        return -1;
-    }
-    int64_t now = nbp_ticks_now(self->owner->has_counter);
-    self->lines[entry.number].suspended += now - entry.time;
-    return entry.number;
-}
-
-void
-nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t line)
-{
-    nbp_line *opened = push(self, frame, line);
-    if (opened != NULL) {
-        opened->hits++;
-    }
-}
-
-void
-nbp_shadow_resume(nbp_shadow *self, const void *frame, uint32_t line)
-{
-    end_suspension(self, frame);
-    push(self, frame, line);
-}
-
-void
-nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t line)
-{
-    nbp_line *opened;
-    if (bring_up(self, frame)) {
-        if (self->records[self->depth - 1].line == line || !has_room(self, line)) {
-            return;
-        }
-        int64_t now = pass_time(self, self->owner->costs.line);
-        end_line(self, now);
-        opened = start_line(self, line, now);
-        opened->hits++;
-        return;
-    }
-    /* A frame without a record goes on: an exception was thrown into it while it was
-     * suspended, or it began before the probes were switched on. */
-    int64_t was_on = end_suspension(self, frame);
-    opened = push(self, frame, line);
-    if (opened != NULL) {
-        opened->hits += was_on != line;
-    }
-}
-
-void
-nbp_shadow_leave(nbp_shadow *self, const void *frame)
-{
-    if (!bring_up(self, frame)) {
-        end_suspension(self, frame);
-        return;
-    }
-    end_line(self, pass_time(self, self->owner->costs.frame));
-    self->depth--;
-}
-
-void
-nbp_shadow_suspend(nbp_shadow *self, const void *frame)
-{
-    if (bring_up(self, frame)) {
-        uint32_t line = self->records[self->depth - 1].line;
-        end_line(self, pass_time(self, self->owner->costs.frame));
-        self->depth--;
-        nbp_pointermap_put(&self->owner->suspended, frame, self->last, line);
-    }
 }
 
 /* ---- all of them ---- */
@@ -360,9 +209,9 @@ nbp_lines_close(nbp_lines *self)
 {
     for (size_t i = 0; i < self->n_shadows; i++) {
         nbp_shadow *shadow = self->shadows[i];
-        while (shadow->depth > 0) {
-            end_line(shadow, pass_time(shadow, 0));
-            shadow->depth--;
+        while (nbp_shadow_depth(shadow) > 0) {
+            nbp_shadow_end(shadow, nbp_shadow_pass(shadow, 0));
+            shadow->top--;
         }
     }
     nbp_pointermap_clear(&self->suspended);
@@ -374,11 +223,10 @@ reset_shadow(nbp_shadow *self)
     if (self->n_lines > 0) {
         memset(self->lines, 0, self->n_lines * sizeof(*self->lines));
     }
-    self->tool = self->last_tool = self->dropped = self->moved = 0;
+    self->tool = self->dropped = self->moved = 0;
     self->last = nbp_ticks_now(self->owner->has_counter);
-    for (uint32_t i = 0; i < self->depth; i++) {
-        nbp_record *record = &self->records[i];
-        self->lines[record->line].open++;
+    for (nbp_record *record = self->records + 1; record <= self->top; record++) {
+        record->line->open++;
         record->opened = self->last;
         record->opened_tool = 0;
     }
@@ -397,6 +245,6 @@ nbp_lines_reset(nbp_lines *self, uint64_t survivor)
         self->shadows[kept++] = self->shadows[i];
     }
     self->n_shadows = kept;
-    self->recent = NULL;
+    self->recent_id = 0;
     nbp_pointermap_clear(&self->suspended);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the probes write: the lines' counters, one table a thread, and each thread's
  * stack of profiled frames that are running, with the line that each of them is on.
+ * The events that write them are in shadow.h.
  *
  * Time is charged as it passes: from one event of a thread to the next it is the *own*
  * time of the line that the topmost frame is on, whatever frame was entered or left in
@@ -20,11 +21,15 @@
 #include "status.h"
 #include "ticks.h"
 
+enum {
+    NBP_CACHE_LINE = 64, /* bytes */
+};
+
 /* One line of one code object; times are ticks. Other engines' figures for the same
  * slots (memory) go into arrays of their own beside it, not in here: a line event
  * touches one cache line. */
 typedef struct {
-    int64_t hits;
+    _Alignas(NBP_CACHE_LINE) int64_t hits;
     int64_t inclusive;
     int64_t own;
     int64_t suspended; /* from yields and awaits on this line to their resumption */
@@ -36,28 +41,28 @@ typedef struct {
 /* A profiled frame that is running. */
 typedef struct {
     const void *frame;
+    nbp_line *line; /* borrowed from the shadow */
     int64_t opened; /* when its line started */
     int64_t opened_tool;
-    uint32_t line;
 } nbp_record;
 
 typedef struct nbp_lines nbp_lines;
 
 /* One thread's stack and table. */
 typedef struct nbp_shadow {
+    nbp_line ground;     /* takes what passes while no profiled frame runs */
     nbp_lines *owner;    /* borrowed */
+    nbp_record *top;     /* borrowed from `records` */
+    nbp_line *lines;     /* owned; by slot */
+    int64_t last;        /* time of the last event */
+    int64_t tool;        /* the ledger */
+    uint32_t n_lines;    /* that there are counters for */
+    uint32_t capacity;   /* of `records` */
+    nbp_record *records; /* owned; the first, of no frame, is on the ground */
     uint64_t id;         /* of the thread state: never used again by another */
     uint64_t thread;     /* threading.get_ident() */
-    nbp_record *records; /* owned */
-    uint32_t depth;
-    uint32_t capacity;
-    uint32_t n_lines;
-    nbp_line *lines; /* owned; by slot */
-    int64_t last;    /* time of the last event */
-    int64_t tool;    /* the ledger */
-    int64_t last_tool;
-    int64_t dropped; /* frames not recorded: no memory, or the stack too deep */
-    int64_t moved;   /* frames found below the top: greenlets were switched */
+    int64_t dropped;     /* frames not recorded: no memory, or the stack too deep */
+    int64_t moved;       /* frames found below the top: greenlets were switched */
 } nbp_shadow;
 
 /* What an event takes, in ticks. */
@@ -68,13 +73,13 @@ typedef struct {
 } nbp_costs;
 
 struct nbp_lines {
-    int64_t references; /* of the engine and of each probe */
-    bool on;            /* every probe looks here first */
-    bool has_counter;
-    uint32_t slots; /* lines given out */
+    uint64_t recent_id; /* the thread of the last event, to find it at once; 0: none */
+    nbp_shadow *recent; /* borrowed from `shadows`; only with `recent_id` */
     nbp_costs costs;
-    uint64_t recent_id;   /* the thread of the last event, to find it at once */
-    nbp_shadow *recent;   /* borrowed from `shadows` */
+    bool has_counter;
+    bool on;              /* else events are not counted; `recent_id` is 0 then */
+    uint32_t slots;       /* lines given out */
+    int64_t references;   /* of the engine and of each probe */
     nbp_shadow **shadows; /* owned, each owned */
     size_t n_shadows;
     size_t fold_at;           /* number of shadows from which dead threads are folded */
@@ -93,7 +98,11 @@ nbp_lines_add(nbp_lines *self)
     return self->slots++;
 }
 
-/* The shadow of thread state `id`, made when it is not there; NULL without memory. */
+/* Whether events count from now on. */
+void nbp_lines_switch(nbp_lines *self, bool on);
+
+/* The shadow of thread state `id` (not 0), made when it is not there, and remembered as
+ * the recent one; NULL without memory. */
 nbp_shadow *nbp_lines_shadow(nbp_lines *self, uint64_t id, uint64_t thread);
 
 /* Puts the tables of threads that are not among the `alive` into one, that of thread 0,
@@ -107,27 +116,8 @@ void nbp_lines_close(nbp_lines *self);
  * thread that is still there, as in the child of a fork. */
 void nbp_lines_reset(nbp_lines *self, uint64_t survivor);
 
-/* The events. `line` is a slot, `frame` the running frame. */
-void nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t line);
-void nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t line);
-void nbp_shadow_resume(nbp_shadow *self, const void *frame, uint32_t line);
-void nbp_shadow_leave(nbp_shadow *self, const void *frame);
-void nbp_shadow_suspend(nbp_shadow *self, const void *frame);
-
-/* Whether `frame` is on `line` already, as far as the top of the stack shows: then a
- * line event has nothing to do. */
-static inline bool
-nbp_shadow_is_on(nbp_shadow *self, const void *frame, uint32_t line)
-{
-    if (self->depth == 0) {
-        return false;
-    }
-    const nbp_record *top = &self->records[self->depth - 1];
-    if (top->frame != frame || top->line != line) {
-        return false;
-    }
-    self->tool += self->owner->costs.same;
-    return true;
-}
+/* Room in the table of a thread for all slots given out; false without memory. The
+ * lines move: pointers to them that are kept elsewhere than in `records` are void. */
+bool nbp_shadow_make_room(nbp_shadow *self);
 
 #endif /* NBP_LINETABLE_H */

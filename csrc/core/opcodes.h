@@ -21,6 +21,8 @@ enum {
     NBP_OP_ENDS_FOR = 1 << 9, /* END_FOR: FOR_ITER jumps past it by counting units */
     NBP_OP_POPS = 1 << 10,    /* POP_TOP */
     NBP_OP_PAIRED = 1 << 11,  /* nothing may come between it and its successor */
+    NBP_OP_LIGHT = 1 << 12,   /* runs no code of the user, takes less than a probe */
+    NBP_OP_ALWAYS = 1 << 13,  /* a light jump without a condition */
 };
 
 typedef struct {

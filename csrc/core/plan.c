@@ -9,7 +9,10 @@
  * - A line probe wherever the statement changes from one instruction to the next, and
  * at every target of a jump or a handler, as control may come from any line there.
  * - No line probe on a SEND that is jumped to: its only predecessor is its own loop.
- * - Instructions without a line get no line probe, and do not end the line before. */
+ * - Instructions without a line get no line probe, and do not end the line before.
+ * - Two probes with nothing between them that is worth timing become one: a resumed
+ *   frame that goes straight to a line is found out there, and a line that does nothing
+ *   but return or yield ends the frame at once. */
 #include <assert.h>
 
 #include "rewrite_internal.h"
@@ -22,7 +25,7 @@ enum {
 typedef struct {
     nbp_rewrite *rewrite;
     const nbp_statements *statements;
-    int32_t *probe_on_line[2]; /* owned; LINE and RESUME probes by line - lowest */
+    int32_t *shared; /* owned; index of the probe of each kind and line, or -1 */
     int32_t lowest;
     int32_t span;
 } planner;
@@ -41,15 +44,16 @@ add_probe(nbp_rewrite *self, nbp_probe_kind kind, int32_t line)
     return (int32_t)self->n_probes++;
 }
 
-/* The LINE or RESUME probe of a line: one for all places. */
+/* The probe of `kind` for a line: one for all places. */
 static int32_t
 shared_probe(planner *plan, nbp_probe_kind kind, int32_t line)
 {
-    int32_t *slot = &plan->probe_on_line[kind == NBP_PROBE_RESUME][line - plan->lowest];
-    if (*slot < 0) {
-        *slot = add_probe(plan->rewrite, kind, line);
+    int32_t *index = &plan->shared[(size_t)kind * (size_t)plan->span +
+                                   (size_t)(line - plan->lowest)];
+    if (*index < 0) {
+        *index = add_probe(plan->rewrite, kind, line);
     }
-    return *slot;
+    return *index;
 }
 
 static bool
@@ -161,6 +165,66 @@ plan_all(planner *plan)
     return NBP_OK;
 }
 
+/* ---- fewer probes ---- */
+
+/* Whether what follows instruction `i`, itself included, comes to a line probe with
+ * nothing but light instructions before it. */
+static bool
+goes_straight_to_line(const nbp_rewrite *self, size_t i)
+{
+    for (size_t steps = 0; steps < self->count && i < self->count; steps++) {
+        const instruction *it = &self->instructions[i];
+        if (it->on_line >= 0) {
+            return true;
+        }
+        if (it->leaving >= 0 || !(it->traits & (NBP_OP_LIGHT | NBP_OP_ALWAYS))) {
+            return false;
+        }
+        i = it->traits & NBP_OP_ALWAYS ? (size_t)it->target : i + 1;
+    }
+    return false;
+}
+
+/* The instruction that leaves the frame when all from `i` up to it are light and only
+ * reached through `i`; NULL when there is none. */
+static instruction *
+leaves_at_once(nbp_rewrite *self, size_t i)
+{
+    for (size_t at = i; at < self->count; at++) {
+        instruction *it = &self->instructions[at];
+        if (at > i && (it->is_target || it->on_line >= 0 || it->after_resume >= 0)) {
+            return NULL;
+        }
+        if (it->leaving >= 0) {
+            return it;
+        }
+        if (!(it->traits & NBP_OP_LIGHT)) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static void
+merge_probes(planner *plan)
+{
+    nbp_rewrite *self = plan->rewrite;
+    for (size_t i = self->first_resume + 1; i < self->count; i++) {
+        instruction *it = &self->instructions[i];
+        if (it->after_resume >= 0 && i - 1 != self->first_resume &&
+            goes_straight_to_line(self, i)) {
+            it->after_resume = -1;
+        }
+        instruction *leaving = it->on_line < 0 ? NULL : leaves_at_once(self, i);
+        if (leaving != NULL) {
+            bool returns = leaving->traits & NBP_OP_RETURNS;
+            it->on_line = shared_probe(plan, returns ? NBP_PROBE_LAST : NBP_PROBE_PAUSE,
+                                       self->probes[it->on_line].line);
+            leaving->leaving = -1;
+        }
+    }
+}
+
 nbp_status
 nbp_rewrite_plan(nbp_rewrite *self, const nbp_statements *statements)
 {
@@ -182,19 +246,17 @@ nbp_rewrite_plan(nbp_rewrite *self, const nbp_statements *statements)
         .lowest = lowest,
         .span = highest - lowest + 1,
     };
-    size_t bytes = (size_t)plan.span * sizeof(int32_t);
+    size_t most = (size_t)NBP_PROBE_KINDS * (size_t)plan.span;
     nbp_status status = NBP_NO_MEMORY;
-    /* ENTER, LEAVE and SUSPEND, and at most one LINE and one RESUME for each line. */
-    self->probes = malloc((3 + 2 * (size_t)plan.span) * sizeof(*self->probes));
-    plan.probe_on_line[0] = malloc(bytes);
-    plan.probe_on_line[1] = malloc(bytes);
-    if (self->probes != NULL && plan.probe_on_line[0] != NULL &&
-        plan.probe_on_line[1] != NULL) {
-        memset(plan.probe_on_line[0], 0xff, bytes);
-        memset(plan.probe_on_line[1], 0xff, bytes);
+    self->probes = malloc((most + 3) * sizeof(*self->probes));
+    plan.shared = malloc(most * sizeof(*plan.shared));
+    if (self->probes != NULL && plan.shared != NULL) {
+        memset(plan.shared, 0xff, most * sizeof(*plan.shared));
         status = plan_all(&plan);
     }
-    free(plan.probe_on_line[0]);
-    free(plan.probe_on_line[1]);
+    if (status == NBP_OK) {
+        merge_probes(&plan);
+    }
+    free(plan.shared);
     return status;
 }

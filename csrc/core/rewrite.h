@@ -21,6 +21,8 @@ typedef enum {
     NBP_PROBE_RESUME,  /* the frame goes on, on this line */
     NBP_PROBE_LEAVE,   /* the frame ends */
     NBP_PROBE_SUSPEND, /* the frame is suspended */
+    NBP_PROBE_LAST,    /* LINE and LEAVE: a line that does nothing but return */
+    NBP_PROBE_PAUSE,   /* LINE and SUSPEND: a line that does nothing but yield */
     NBP_PROBE_KINDS,
 } nbp_probe_kind;
 

@@ -6,6 +6,7 @@
 #include "compat.h"
 #include "engine.h"
 #include "probe.h"
+#include "shadow.h"
 
 /* What a callback is given: the engine may be gone before the last callback is. */
 typedef struct {
@@ -82,7 +83,7 @@ static void
 on_line(const event *at, int line)
 {
     int64_t slot = slot_of(at->function, line);
-    if (slot >= 0 && !nbp_shadow_is_on(at->shadow, at->frame, (uint32_t)slot)) {
+    if (slot >= 0) {
         nbp_shadow_line(at->shadow, at->frame, (uint32_t)slot);
     }
 }

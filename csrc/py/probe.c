@@ -8,6 +8,7 @@
 #include "probe.h"
 
 #include "compat.h"
+#include "shadow.h"
 
 typedef struct {
     PyObject_HEAD
@@ -36,95 +37,81 @@ find_shadow(nbp_lines *lines, PyThreadState *thread)
     return nbp_lines_shadow(lines, thread->id, thread->thread_id);
 }
 
-static inline nbp_shadow *
-shadow_of(nbp_lines *lines, PyThreadState *thread)
-{
-    if (lines->recent != NULL && lines->recent_id == thread->id) {
-        return lines->recent;
-    }
-    return find_shadow(lines, thread);
-}
-
 nbp_shadow *
 nbp_probe_shadow(nbp_lines *lines, PyThreadState *thread)
 {
-    return shadow_of(lines, thread);
+    if (lines->recent_id == thread->id) {
+        return lines->recent;
+    }
+    return lines->on ? find_shadow(lines, thread) : NULL;
 }
 
 /* ---- events ---- */
 
-/* What every event starts with; false when there is nothing to record. */
-static inline bool
-begin_event(const Probe *self, nbp_shadow **shadow, const void **frame)
+typedef void (*frame_event)(nbp_shadow *self, const void *frame);
+typedef void (*line_event)(nbp_shadow *self, const void *frame, uint32_t slot);
+
+/* An event as the interpreter calls it; `event` is known to the compiler and inlined,
+ * one of the two is given. */
+static inline PyObject *
+run_event(PyObject *op, line_event on_line, frame_event on_frame)
 {
-    if (!self->lines->on) {
-        return false;
-    }
+    const Probe *self = (const Probe *)op;
     PyThreadState *thread = nbp_thread_state();
-    *frame = nbp_running_frame(thread);
-    *shadow = shadow_of(self->lines, thread);
-    return *shadow != NULL;
+    const void *frame = nbp_running_frame(thread);
+    nbp_shadow *shadow = nbp_probe_shadow(self->lines, thread);
+    if (shadow == NULL) {
+        Py_RETURN_NONE;
+    }
+    if (on_line != NULL) {
+        on_line(shadow, frame, self->slot);
+    }
+    else {
+        on_frame(shadow, frame);
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *
 probe_enter(PyObject *op)
 {
-    const Probe *self = (const Probe *)op;
-    nbp_shadow *shadow;
-    const void *frame;
-    if (begin_event(self, &shadow, &frame)) {
-        nbp_shadow_enter(shadow, frame, self->slot);
-    }
-    return Py_NewRef(Py_None);
+    return run_event(op, nbp_shadow_enter, NULL);
 }
 
 static PyObject *
 probe_line(PyObject *op)
 {
-    const Probe *self = (const Probe *)op;
-    nbp_shadow *shadow;
-    const void *frame;
-    if (begin_event(self, &shadow, &frame) &&
-        !nbp_shadow_is_on(shadow, frame, self->slot)) {
-        nbp_shadow_line(shadow, frame, self->slot);
-    }
-    return Py_NewRef(Py_None);
+    return run_event(op, nbp_shadow_line, NULL);
 }
 
 static PyObject *
 probe_resume(PyObject *op)
 {
-    const Probe *self = (const Probe *)op;
-    nbp_shadow *shadow;
-    const void *frame;
-    if (begin_event(self, &shadow, &frame)) {
-        nbp_shadow_resume(shadow, frame, self->slot);
-    }
-    return Py_NewRef(Py_None);
+    return run_event(op, nbp_shadow_resume, NULL);
 }
 
 static PyObject *
 probe_leave(PyObject *op)
 {
-    const Probe *self = (const Probe *)op;
-    nbp_shadow *shadow;
-    const void *frame;
-    if (begin_event(self, &shadow, &frame)) {
-        nbp_shadow_leave(shadow, frame);
-    }
-    return Py_NewRef(Py_None);
+    return run_event(op, NULL, nbp_shadow_leave);
 }
 
 static PyObject *
 probe_suspend(PyObject *op)
 {
-    const Probe *self = (const Probe *)op;
-    nbp_shadow *shadow;
-    const void *frame;
-    if (begin_event(self, &shadow, &frame)) {
-        nbp_shadow_suspend(shadow, frame);
-    }
-    return Py_NewRef(Py_None);
+    return run_event(op, NULL, nbp_shadow_suspend);
+}
+
+static PyObject *
+probe_last(PyObject *op)
+{
+    return run_event(op, nbp_shadow_last, NULL);
+}
+
+static PyObject *
+probe_pause(PyObject *op)
+{
+    return run_event(op, nbp_shadow_pause, NULL);
 }
 
 /* ---- the types ---- */
@@ -207,6 +194,8 @@ nbp_add_probes(PyObject *module)
         [NBP_PROBE_RESUME] = {"nbprobe._core.ResumeProbe", probe_resume},
         [NBP_PROBE_LEAVE] = {"nbprobe._core.LeaveProbe", probe_leave},
         [NBP_PROBE_SUSPEND] = {"nbprobe._core.SuspendProbe", probe_suspend},
+        [NBP_PROBE_LAST] = {"nbprobe._core.LastProbe", probe_last},
+        [NBP_PROBE_PAUSE] = {"nbprobe._core.PauseProbe", probe_pause},
     };
     nbp_state *state = nbp_state_of(module);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {

@@ -16,7 +16,8 @@ PyObject *nbp_probe_new(nbp_state *state, nbp_probe_kind kind, nbp_lines *lines,
  * so on until one has none or is in use; a new reference. */
 PyObject *nbp_probe_original(nbp_state *state, PyObject *code);
 
-/* The shadow of the running thread; NULL without memory. */
+/* The shadow of the running thread; NULL when events do not count, or without memory.
+ */
 nbp_shadow *nbp_probe_shadow(nbp_lines *lines, PyThreadState *thread);
 
 #endif /* NBP_PROBE_H */

@@ -182,7 +182,7 @@ nbp_engine_stop(nbp_engine *self)
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    self->lines->on = false;
+    nbp_lines_switch(self->lines, false);
     nbp_lines_close(self->lines);
     nbp_fallback_stop(self);
     swap_out(self);
@@ -222,7 +222,7 @@ nbp_engine_start(nbp_engine *self)
         function->how = function->has_probes ? NBP_HOW_PROBES : NBP_HOW_EVENTS;
     }
     remember_running(self);
-    self->lines->on = true;
+    nbp_lines_switch(self->lines, true);
     if (nbp_engine_install(self) < 0) {
         nbp_engine_stop(self);
         return -1;

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "check.h"
-#include "linetable.h"
+#include "shadow.h"
 
 enum {
     MS = 1000000,
@@ -18,7 +18,7 @@ new_lines(void)
 {
     nbp_lines *lines = nbp_lines_new();
     lines->has_counter = false;
-    lines->on = true;
+    nbp_lines_switch(lines, true);
     for (int i = 0; i < 10; i++) {
         nbp_lines_add(lines);
     }
@@ -50,7 +50,7 @@ test_time_goes_to_the_line_on_top(void)
     CHECK(line[5].own >= 3 * MS);
     CHECK(line[1].inclusive >= line[5].inclusive);
     CHECK(line[1].own < line[5].own);
-    CHECK_EQ(shadow->depth, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
 
@@ -60,8 +60,6 @@ test_a_line_is_hit_when_it_changes(void)
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
     nbp_shadow_enter(shadow, &frame[0], 0);
-    CHECK(nbp_shadow_is_on(shadow, &frame[0], 0));
-    CHECK(!nbp_shadow_is_on(shadow, &frame[1], 0));
     nbp_shadow_line(shadow, &frame[0], 0);
     nbp_shadow_line(shadow, &frame[0], 1);
     nbp_shadow_line(shadow, &frame[0], 1);
@@ -102,7 +100,7 @@ test_suspended_time_is_kept_apart(void)
     nbp_shadow_enter(shadow, &frame[0], 0);
     nbp_shadow_line(shadow, &frame[0], 3);
     nbp_shadow_suspend(shadow, &frame[0]);
-    CHECK_EQ(shadow->depth, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
     wait_ms(3);
     nbp_shadow_resume(shadow, &frame[0], 3);
     nbp_shadow_leave(shadow, &frame[0]);
@@ -123,17 +121,17 @@ test_thrown_into_a_suspended_frame(void)
     nbp_shadow_suspend(shadow, &frame[1]);
     /* Its handler runs, and the caller's record must stay. */
     nbp_shadow_leave(shadow, &frame[1]);
-    CHECK_EQ(shadow->depth, 1);
+    CHECK_EQ(nbp_shadow_depth(shadow), 1);
     CHECK(shadow->lines[3].suspended > 0);
     nbp_shadow_suspend(shadow, &frame[2]);
-    CHECK_EQ(shadow->depth, 1);
+    CHECK_EQ(nbp_shadow_depth(shadow), 1);
     /* The same, going on with the statement that it was on: no second hit. */
     nbp_shadow_enter(shadow, &frame[1], 3);
     nbp_shadow_suspend(shadow, &frame[1]);
     nbp_shadow_line(shadow, &frame[1], 3);
     CHECK_EQ(shadow->lines[3].hits, 2);
     nbp_lines_close(lines);
-    CHECK_EQ(shadow->depth, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
 
@@ -148,13 +146,13 @@ test_switched_greenlets_keep_their_records(void)
         nbp_shadow_line(shadow, &frame[0], 2 + i % 2);
         nbp_shadow_line(shadow, &frame[1], 4 + i % 2);
     }
-    CHECK_EQ(shadow->depth, 2);
+    CHECK_EQ(nbp_shadow_depth(shadow), 2);
     CHECK_EQ(shadow->moved, 100);
     CHECK_EQ(shadow->lines[2].hits, 25);
     CHECK_EQ(shadow->lines[5].hits, 25);
     nbp_shadow_leave(shadow, &frame[0]);
     nbp_shadow_leave(shadow, &frame[1]);
-    CHECK_EQ(shadow->depth, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
 
@@ -167,30 +165,94 @@ test_recursion_without_end_is_bounded(void)
     for (int i = 0; i < depth; i++) {
         nbp_shadow_enter(shadow, (const void *)(uintptr_t)(i + 1), 0);
     }
-    CHECK_EQ(shadow->dropped, 100);
+    CHECK_EQ(shadow->dropped, 101); /* the ground takes one */
     for (int i = depth; i-- > 0;) {
         nbp_shadow_leave(shadow, (const void *)(uintptr_t)(i + 1));
     }
-    CHECK_EQ(shadow->depth, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
 
 static void
-test_the_ledger_books_each_event_to_its_line(void)
+test_the_ledger_books_each_event_to_the_line_that_it_ends(void)
 {
     nbp_lines *lines = new_lines();
     lines->costs = (nbp_costs){.line = 10, .frame = 100, .same = 1};
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);        /* half of 100 falls into line 0 */
-    CHECK(nbp_shadow_is_on(shadow, &frame[0], 0)); /* 1 */
-    nbp_shadow_line(shadow, &frame[0], 1);         /* 5 into each */
-    nbp_shadow_enter(shadow, &frame[1], 2);        /* 50 into each */
+    nbp_shadow_enter(shadow, &frame[0], 0);
+    nbp_shadow_line(shadow, &frame[0], 0);
+    nbp_shadow_line(shadow, &frame[0], 1);
+    nbp_shadow_enter(shadow, &frame[1], 2);
     nbp_shadow_leave(shadow, &frame[1]);
     nbp_shadow_leave(shadow, &frame[0]);
-    CHECK_EQ(shadow->lines[0].own_tool, 50 + 1 + 5);
-    CHECK_EQ(shadow->lines[2].own_tool, 50 + 50);
-    CHECK_EQ(shadow->lines[1].own_tool, 5 + 50 + 50 + 50);
-    CHECK_EQ(shadow->lines[1].inclusive_tool, 5 + 100 + 100 + 50);
+    CHECK_EQ(shadow->lines[0].own_tool, 1 + 10);
+    CHECK_EQ(shadow->lines[2].own_tool, 100);
+    CHECK_EQ(shadow->lines[1].own_tool, 100 + 100);
+    CHECK_EQ(shadow->lines[1].inclusive_tool, 100 + 100 + 100);
+    nbp_lines_release(lines);
+}
+
+static void
+test_a_line_that_leaves_at_once_is_hit_and_takes_no_time(void)
+{
+    nbp_lines *lines = new_lines();
+    nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+    nbp_shadow_enter(shadow, &frame[0], 0);
+    nbp_shadow_last(shadow, &frame[0], 1);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
+    CHECK_EQ(shadow->lines[1].hits, 1);
+    CHECK_EQ(shadow->lines[1].inclusive, 0);
+    /* One that yields, goes on straight to another line, and yields there. */
+    nbp_shadow_enter(shadow, &frame[1], 2);
+    nbp_shadow_pause(shadow, &frame[1], 3);
+    wait_ms(2);
+    nbp_shadow_line(shadow, &frame[1], 2);
+    CHECK(shadow->lines[3].suspended >= 2 * MS);
+    CHECK_EQ(shadow->lines[2].hits, 2);
+    CHECK_EQ(nbp_shadow_depth(shadow), 1);
+    nbp_shadow_pause(shadow, &frame[1], 3);
+    /* One that yields again from the line that it was on: no second hit. */
+    nbp_shadow_pause(shadow, &frame[1], 3);
+    CHECK_EQ(shadow->lines[3].hits, 2);
+    CHECK_EQ(shadow->lines[3].open, 0);
+    /* And one that returns as it goes on. */
+    nbp_shadow_last(shadow, &frame[1], 4);
+    CHECK_EQ(shadow->lines[4].hits, 1);
+    CHECK_EQ(lines->suspended.count, 0);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
+    nbp_lines_release(lines);
+}
+
+static void
+test_lines_that_are_added_while_frames_run(void)
+{
+    nbp_lines *lines = new_lines();
+    nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+    nbp_shadow_enter(shadow, &frame[0], 3);
+    for (int i = 0; i < 1000; i++) {
+        nbp_lines_add(lines);
+    }
+    nbp_shadow_line(shadow, &frame[0], 1009);
+    CHECK_EQ(shadow->lines[3].open, 0);
+    CHECK_EQ(shadow->lines[1009].hits, 1);
+    nbp_shadow_line(shadow, &frame[0], 1010); /* there is no such line */
+    CHECK_EQ(shadow->lines[1009].open, 1);
+    nbp_shadow_leave(shadow, &frame[0]);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
+    nbp_lines_release(lines);
+}
+
+static void
+test_a_thread_is_found_again_only_while_events_count(void)
+{
+    nbp_lines *lines = new_lines();
+    nbp_shadow *shadow = nbp_lines_shadow(lines, 7, 100);
+    CHECK_EQ(lines->recent_id, 7);
+    CHECK(lines->recent == shadow);
+    nbp_lines_switch(lines, false);
+    CHECK_EQ(lines->recent_id, 0);
+    CHECK(nbp_lines_shadow(lines, 7, 100) == shadow);
+    CHECK_EQ(lines->recent_id, 0);
     nbp_lines_release(lines);
 }
 
@@ -289,7 +351,10 @@ main(void)
     test_thrown_into_a_suspended_frame();
     test_switched_greenlets_keep_their_records();
     test_recursion_without_end_is_bounded();
-    test_the_ledger_books_each_event_to_its_line();
+    test_the_ledger_books_each_event_to_the_line_that_it_ends();
+    test_a_line_that_leaves_at_once_is_hit_and_takes_no_time();
+    test_lines_that_are_added_while_frames_run();
+    test_a_thread_is_found_again_only_while_events_count();
     test_dead_threads_are_folded();
     test_a_forked_child_starts_from_nothing();
     test_pointermap_agrees_with_a_plain_array();

@@ -18,7 +18,7 @@ from nbprobe._core import LineEngine
 from .conftest import hits, how, measuring, sealed
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
-TABLES = Path(__file__).parents[2] / "csrc" / "core" / "opcodes.c"
+TABLES = Path(__file__).parents[2] / "csrc" / "core" / "opcodelist.h"
 
 
 def library_codes() -> list[CodeType]:
@@ -78,23 +78,66 @@ def test_every_instruction_keeps_its_place_in_the_source(name: str) -> None:
         assert tail[0] == "RERAISE"
 
 
+#: Which versions the rows of the list are for.
+GROUPS = {
+    "ALL": (11, 12, 13),
+    "TO_312": (11, 12),
+    "FROM_312": (12, 13),
+    "ONLY_311": (11,),
+    "ONLY_313": (13,),
+}
+
+
 def test_the_opcode_tables_are_those_of_the_interpreter() -> None:
-    text = TABLES.read_text()
+    # GIVEN the rows of the list that this version takes
     minor = sys.version_info.minor
-    table = re.search(rf"opcodes_3{minor} =\s*{{(.*?)\n\s*}};", text, re.DOTALL)
-    assert table is not None, "no table for this version"
+    rows = re.findall(r"(\w+)\((\w+), ([A-Z_ |0]+), ([\d, ]+)\)", TABLES.read_text())
+    mine = [row for row in rows if minor in GROUPS[row[0]]]
+    assert len(mine) > 100
     caches = opcode._inline_cache_entries  # type: ignore[attr-defined]
-    rows = re.findall(r"OP\((\d+), (\w+), (\d+), ([^)]*)\)", table[1])
-    assert len(rows) > 100
-    for number, name, units, traits in rows:
-        assert opcode.opmap[name] == int(number), name
-        expected = (
-            caches.get(name, 0) if isinstance(caches, dict) else caches[int(number)]
-        )
-        assert expected == int(units), name
+    for group, name, traits, numbers in mine:
+        at = 2 * GROUPS[group].index(minor)
+        number, units = (int(n) for n in numbers.split(", ")[at : at + 2])
+        # THEN its numbers and caches are the interpreter's own
+        assert opcode.opmap[name] == number, name
+        expected = caches.get(name, 0) if isinstance(caches, dict) else caches[number]
+        assert expected == units, name
+        # AND what it says of jumps is true
         jumps = "FORTH" in traits or "BACK" in traits
-        assert jumps == (int(number) in opcode.hasjrel), name
+        assert jumps == (number in opcode.hasjrel), name
         assert ("BACK" in traits) == ("BACKWARD" in name), name
+
+
+def probes_in(engine: LineEngine, function: Any) -> list[str]:
+    """The kinds of the probes that the instrumented code runs, in order."""
+    return [
+        type(i.argval).__name__.removesuffix("Probe")
+        for i in dis.get_instructions(engine.replacement(function.__code__))
+        if i.opname == "LOAD_CONST" and type(i.argval).__name__.endswith("Probe")
+    ]
+
+
+def test_probes_with_nothing_between_them_are_one() -> None:
+    def numbers(n: int) -> Any:
+        for i in range(n):  # noqa: UP028
+            yield i
+
+    def half(n: int) -> int:
+        if n % 2:
+            return 0
+        return n // 2
+
+    # GIVEN lines that do nothing but yield or return, and one that computes
+    engine = LineEngine()
+    engine.add(numbers)
+    engine.add(half)
+    # THEN each of the former takes one probe, and going on after a yield takes none
+    assert "Resume" not in probes_in(engine, numbers)
+    assert probes_in(engine, numbers).count("Pause") == 1
+    assert "Suspend" not in probes_in(engine, numbers)
+    kinds = probes_in(engine, half)
+    assert kinds.count("Last") == 1
+    assert kinds[-3:] == ["Line", "Leave", "Leave"]
 
 
 def test_a_body_of_3000_lines() -> None:
