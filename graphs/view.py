@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _core
 from ..results import Result
 from ..views import units
-from ..views.charts import Picture
 from ..views.colours import GREY
 from ..views.names import clean, shorten
+from ..views.network import Edge, Network, network
 from .result import Holder, Node, ReferenceGraph, Why
 
 __all__ = ["dot", "headline", "html", "svg", "text"]
@@ -129,59 +128,49 @@ def _left_out(number: int, backwards: bool) -> str:
 def _graph_html(graph: ReferenceGraph) -> str:
     from ..views.html import render
 
+    nodes, edges = _boxes(graph)
+    drawn = network(nodes, edges, _CANVAS, alt=_graph_line(graph))
     return render(
         "graphs/references.html.j2",
-        picture=_picture(graph),
+        picture=drawn,
         headline=_graph_line(graph),
-        missing=_missing(graph),
+        missing=_missing(graph, drawn),
         tree=_graph_text(graph),
     )
 
 
-def _picture(graph: ReferenceGraph) -> Picture:
-    drawn = svg(graph)
-    size = re.search(r'width="(\d+)pt" height="(\d+)pt"', drawn)
-    width, height = (int(size[1]), int(size[2])) if size else (300, 150)
-    return Picture(drawn, _graph_line(graph), width * 4 // 3, height * 4 // 3)
-
-
-def _shown(graph: ReferenceGraph) -> tuple[int, list[Any]]:
-    """Cut a graph to what can be laid out: the nearest objects, and their references."""
-    # Room for as many boxes that say what was left out.
-    nodes = min(len(graph.nodes), _core.PICTURE_NODES // 2)
-    references = [
-        reference
-        for reference in graph.references
-        if reference.holder < nodes and reference.held < nodes
-    ]
-    return nodes, references[: _core.PICTURE_EDGES // 2]
-
-
-def _missing(graph: ReferenceGraph) -> str:
-    nodes, references = _shown(graph)
+def _missing(graph: ReferenceGraph, drawn: Network | None) -> str:
+    """Say what the picture lacks; every object that is drawn stands in the first boxes."""
+    if drawn is None:
+        return "no picture: Graphviz does not work here; the text says the same"
     parts = []
-    if nodes < len(graph.nodes):
-        parts.append(units.plural(len(graph.nodes) - nodes, "object"))
-    if len(references) < len(graph.references):
-        left_out = len(graph.references) - len(references)
-        parts.append(units.plural(left_out, "reference"))
+    if drawn.nodes < len(graph.nodes):
+        parts.append(units.plural(len(graph.nodes) - drawn.nodes, "object"))
+    if drawn.edges < len(graph.references):
+        references = len(graph.references) - drawn.edges
+        parts.append(units.plural(references, "reference"))
     return f"not drawn: {' and '.join(parts)}" if parts else ""
 
 
 def svg(graph: ReferenceGraph) -> str:
     """Draw the graph, cut to what can be laid out, as an ``<svg>`` element."""
-    count, references = _shown(graph)
-    nodes = [_box(node, graph.max_depth) for node in graph.nodes[:count]]
+    nodes, edges = _boxes(graph)
+    return _core.draw(nodes, edges, _CANVAS)[0]
+
+
+def _boxes(graph: ReferenceGraph) -> tuple[list[dict[str, str]], list[Edge]]:
+    """Give boxes and arrows: first the objects, then what is left out of them."""
+    nodes = [_box(node, graph.max_depth) for node in graph.nodes]
     edges = [
         (reference.holder, reference.held, _arrow(", ".join(reference.names)))
-        for reference in references
+        for reference in graph.references
     ]
-    for number, node in enumerate(graph.nodes[:count]):
+    for number, node in enumerate(graph.nodes):
         if node.left_out:
             pair = (len(nodes), number) if graph.backwards else (number, len(nodes))
             edges.append((*pair, {"color": "#d44955", "style": "dotted"}))
             nodes.append(_left_out_box(node, graph.backwards))
-    return _core.draw(nodes, edges, _CANVAS)
+    return nodes, edges
 
 
 _FONT = "Helvetica"
@@ -212,9 +201,7 @@ def _box(node: Node, max_depth: int) -> dict[str, str]:
     if node.finalizer:
         box["color"] = "#d44955"
         box["peripheries"] = "2"
-    return box | {
-        name: value for name, value in node.attributes.items() if name != "shape"
-    }
+    return box | node.attributes
 
 
 def _colour(node: Node, max_depth: int) -> tuple[float, float, float]:

@@ -49,6 +49,13 @@ def failing_statement() -> None:
         measure("1 / zero", "zero = 0", globals={}, budget=0.001)
 
 
+def picture() -> None:
+    chain = [(number, number + 1, {"label": "x"}) for number in range(9)]
+    _core.draw([{"label": "node"}] * 10, chain, {"rankdir": "LR"})
+    with pytest.raises(ValueError, match="out of range"):
+        _core.draw([{"label": "node"}], [(0, 1, {})], {})
+
+
 # What is called again and again; add a callable for each function that allocates.
 LEAK_FREE: dict[str, Callable[[], object]] = {
     "build_config": _core.build_config,
@@ -61,6 +68,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "steady_from": lambda: _core.steady_from(SERIES),
     "fit_power": lambda: _core.fit_power(SERIES, SERIES),
     "fit_complexity": lambda: _core.fit_complexity(SERIES, SERIES),
+    "draw": picture,
     "measure": lambda: measure("zero", "zero = 0", globals={}, number=2, repeat=2),
     "measure, failing": failing_statement,
 }

@@ -8,6 +8,8 @@ typedef enum {
     NBP_NO_MEMORY = -1,
     NBP_UNAVAILABLE = -2, /* the kernel, the platform or a library cannot do it */
     NBP_INVALID = -3,     /* an argument is out of its range */
+    NBP_TIMEOUT = -4,     /* the time that was allowed for it is over */
+    NBP_CRASHED = -5,     /* a helper process ended before it had answered */
 } nbp_status;
 
 #endif /* NBP_STATUS_H */

@@ -4,7 +4,7 @@
 #include <Python.h>
 
 #include "collector.h"
-#include "picture.h"
+#include "drawing.h"
 #include "state.h"
 
 static PyObject *
@@ -13,7 +13,7 @@ graphviz_version(void)
     char text[64];
     nbp_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = nbp_picture_version(text, sizeof(text));
+    status = nbp_drawing_version(text, sizeof(text));
     Py_END_ALLOW_THREADS
     if (status != NBP_OK) {
         return nbp_raise(status, "drawing with Graphviz");
@@ -52,7 +52,7 @@ config(PyObject *module, PyObject *Py_UNUSED(ignored))
         "{s:s, s:s, s:s, s:N, s:s, s:N}", "compiler", NBP_COMPILER, "options",
         NBP_BUILD_OPTIONS, "headers", PY_VERSION, "graphviz", graphviz,
         "graphviz_plugins",
-        nbp_picture_has_builtin_plugins() ? "built in" : "loaded at run time", "zeromq",
+        nbp_drawing_has_builtin_plugins() ? "built in" : "loaded at run time", "zeromq",
         PyUnicode_FromFormat("%d.%d.%d", major, minor, patch));
 }
 

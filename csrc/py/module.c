@@ -17,6 +17,12 @@ nbp_raise(nbp_status status, const char *what)
     case NBP_UNAVAILABLE:
         PyErr_Format(PyExc_RuntimeError, "%s is not possible here", what);
         return NULL;
+    case NBP_TIMEOUT:
+        PyErr_Format(PyExc_TimeoutError, "%s took longer than allowed", what);
+        return NULL;
+    case NBP_CRASHED:
+        PyErr_Format(PyExc_RuntimeError, "%s ended in a crash of its process", what);
+        return NULL;
     case NBP_OK:
         break;
     }

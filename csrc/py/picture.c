@@ -39,7 +39,15 @@ text_of(drawing *self, PyObject *value)
         PyUnicode_AsEncodedString(value, "utf-8", "backslashreplace"); /* owned */
     int failed = text == NULL || PyList_Append(self->texts, text) < 0;
     Py_XDECREF(text);
-    return failed ? NULL : PyBytes_AS_STRING(text); /* the list keeps it */
+    if (failed) {
+        return NULL;
+    }
+    char *bytes = PyBytes_AS_STRING(text); /* the list keeps it, and nobody else does */
+    Py_ssize_t size = Py_MIN(PyBytes_GET_SIZE(text), NBP_ATTRIBUTE_BYTES + 1);
+    for (char *zero; (zero = memchr(bytes, '\0', (size_t)size)) != NULL;) {
+        *zero = '?'; /* else the text would end here */
+    }
+    return bytes;
 }
 
 static int
@@ -143,53 +151,147 @@ take_drawing(drawing *self, PyObject *nodes, PyObject *edges, PyObject *attribut
     return 0;
 }
 
+/* The path of the program that draws what may take long: it lies beside the module. */
+static PyObject *
+program_of(PyObject *module)
+{
+    PyObject *file = PyModule_GetFilenameObject(module); /* owned */
+    PyObject *program = NULL;                            /* owned, returned */
+    PyObject *path = NULL;                               /* owned */
+    if (file != NULL) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(file);
+        Py_ssize_t slash = PyUnicode_FindChar(file, '/', 0, length, -1);
+        PyObject *folder = PyUnicode_Substring(file, 0, slash + 1); /* owned */
+        if (folder != NULL) {
+            path = PyUnicode_FromFormat("%U" NBP_DRAWER_NAME, folder);
+        }
+        Py_XDECREF(folder);
+    }
+    if (path != NULL) {
+        program = PyUnicode_EncodeFSDefault(path);
+    }
+    Py_XDECREF(file);
+    Py_XDECREF(path);
+    return program;
+}
+
+static PyObject *
+boxes_of(const nbp_drawn *drawn)
+{
+    PyObject *boxes = PyList_New((Py_ssize_t)drawn->nodes); /* owned, returned */
+    for (size_t i = 0; boxes != NULL && i < drawn->nodes; i++) {
+        const nbp_box *box = &drawn->boxes[i];
+        PyObject *item =
+            Py_BuildValue("(ffff)", box->left, box->top, box->right, box->bottom);
+        if (item == NULL) {
+            Py_CLEAR(boxes);
+            break;
+        }
+        PyList_SET_ITEM(boxes, (Py_ssize_t)i, item);
+    }
+    return boxes;
+}
+
+static PyObject *
+result_of(const nbp_drawn *drawn)
+{
+    PyObject *boxes = boxes_of(drawn); /* owned, given to the result */
+    if (boxes == NULL) {
+        return NULL;
+    }
+    /* Graphviz writes UTF-8; "replace" because a crash here would be the worst answer.
+     */
+    PyObject *svg =
+        PyUnicode_DecodeUTF8(drawn->svg, (Py_ssize_t)strlen(drawn->svg), "replace");
+    if (svg == NULL) {
+        Py_DECREF(boxes);
+        return NULL;
+    }
+    return Py_BuildValue("(NNn)", svg, boxes, (Py_ssize_t)drawn->edges);
+}
+
 PyDoc_STRVAR(
     draw_doc,
-    "draw($module, nodes, edges, attributes, /)\n"
+    "draw($module, nodes, edges, attributes, seconds=2.0, /)\n"
     "--\n"
     "\n"
-    "Draw a directed graph in layers.\n"
+    "Draw a directed graph in layers, or as much of it as is possible.\n"
     "\n"
     "Parameters\n"
     "----------\n"
     "nodes : list of dict of str to str\n"
-    "    Graphviz's attributes of each node; at most ``PICTURE_NODES``.\n"
+    "    Graphviz's attributes of each node, the most important nodes first.\n"
     "edges : list of tuple of (int, int, dict of str to str)\n"
-    "    From which node, to which, and attributes; at most ``PICTURE_EDGES``.\n"
+    "    From which node, to which, and attributes; the most important first.\n"
     "attributes : dict of str to str\n"
     "    Of the graph.\n"
+    "seconds : float\n"
+    "    When it takes longer to lay out, fewer nodes are tried.\n"
     "\n"
     "Returns\n"
     "-------\n"
-    "str\n"
-    "    The ``<svg>`` element.\n"
+    "svg : str\n"
+    "    The ``<svg>`` element, which is always well-formed.\n"
+    "boxes : list of tuple of (float, float, float, float)\n"
+    "    Left, top, right and bottom of each node that was drawn, in points from\n"
+    "    the upper left corner: the first `len(boxes)` nodes were drawn, at most\n"
+    "    ``PICTURE_NODES``.\n"
+    "edges : int\n"
+    "    Of the edges between these, how many were drawn; at most\n"
+    "    ``PICTURE_EDGES``.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "ValueError\n"
+    "    An edge from or to a node that there is not.\n"
+    "RuntimeError\n"
+    "    Graphviz does not work here.\n"
     "\n"
     "Notes\n"
     "-----\n"
-    "Values are shown as they are written, cut at 900 bytes and 10 lines. The GIL\n"
-    "is released; one picture is drawn at a time.\n");
+    "Text (label, tooltip, edgetooltip, labeltooltip, headtooltip, tailtooltip)\n"
+    "is shown as it is written, cut at 900 bytes and 10 lines; control characters\n"
+    "become question marks. Taken as well, with values checked: shape (box,\n"
+    "ellipse, plaintext, point and other plain ones), style (filled, rounded,\n"
+    "dashed, dotted, bold, invis), color, fillcolor, fontcolor, bgcolor,\n"
+    "fontname, fontsize, penwidth, peripheries, width, height, margin, id, class,\n"
+    "URL and href (http, https, file, mailto or relative), target, arrowhead,\n"
+    "arrowtail, arrowsize, dir, weight, rankdir, ranksep, nodesep,\n"
+    "splines. Other attributes, and values that are not of\n"
+    "their kind, are left out. Where there are many more edges than nodes their\n"
+    "labels are left out too.\n"
+    "\n"
+    "The GIL is released. A graph of up to 40 nodes and 60 edges is laid out in\n"
+    "this process, one at a time; others in a process of their own.\n");
 
 static PyObject *
-draw(PyObject *Py_UNUSED(module), PyObject *args)
+draw(PyObject *module, PyObject *args)
 {
     PyObject *nodes, *edges, *attributes; /* borrowed */
-    if (!PyArg_ParseTuple(args, "O!O!O!:draw", &PyList_Type, &nodes, &PyList_Type,
-                          &edges, &PyDict_Type, &attributes)) {
+    double seconds = 2.0;
+    if (!PyArg_ParseTuple(args, "O!O!O!|d:draw", &PyList_Type, &nodes, &PyList_Type,
+                          &edges, &PyDict_Type, &attributes, &seconds)) {
+        return NULL;
+    }
+    if (!(seconds >= 0 && seconds <= 3600)) {
+        PyErr_SetString(PyExc_ValueError, "seconds must be between 0 and 3600");
         return NULL;
     }
     drawing self = {0};
-    PyObject *result = NULL; /* owned, returned */
-    if (take_drawing(&self, nodes, edges, attributes) == 0) {
-        char *svg = NULL; /* owned */
+    PyObject *program = program_of(module); /* owned */
+    PyObject *result = NULL;                /* owned, returned */
+    if (program != NULL && take_drawing(&self, nodes, edges, attributes) == 0) {
+        nbp_drawn drawn; /* owned */
         nbp_status status;
+        const char *path = PyBytes_AS_STRING(program);
         Py_BEGIN_ALLOW_THREADS
-        status = nbp_picture_draw(&self.picture, &svg);
+        status =
+            nbp_picture_draw(&self.picture, path, (int64_t)(seconds * 1e9), &drawn);
         Py_END_ALLOW_THREADS
-        result = status == NBP_OK
-                     ? PyUnicode_DecodeUTF8(svg, (Py_ssize_t)strlen(svg), "replace")
-                     : nbp_raise(status, "drawing");
-        free(svg);
+        result = status == NBP_OK ? result_of(&drawn) : nbp_raise(status, "drawing");
+        nbp_drawn_free(&drawn);
     }
+    Py_XDECREF(program);
     free_drawing(&self);
     return result;
 }
