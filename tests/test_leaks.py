@@ -44,6 +44,16 @@ def resident() -> None:
         _core.resident(2**30)
 
 
+def allocations() -> None:
+    with (
+        _core.Allocations(_core.ALLOCATIONS_COUNTS),
+        _core.Allocations(_core.ALLOCATIONS_SITES, frames=9) as counted,
+    ):
+        [object() for _ in range(1000)]
+        counted.table("traceback")
+    counted.start()
+
+
 def failing_statement() -> None:
     with pytest.raises(ZeroDivisionError):
         measure("1 / zero", "zero = 0", globals={}, budget=0.001)
@@ -62,6 +72,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "Loop": loop,
     "Counters": events,
     "resident memory": resident,
+    "Allocations": allocations,
     "mean_interval": lambda: _core.mean_interval(SERIES),
     "quantile": lambda: _core.quantile(SERIES, 0.3),
     "outliers": lambda: _core.outliers(SERIES),

@@ -76,6 +76,20 @@ nbp_thread_state(void)
 #endif
 }
 
+/* The same, but NULL in a thread that has not the GIL: before 3.12 there was one thread
+ * state to the process, that of whoever has it. */
+static inline PyThreadState *
+nbp_attached_thread(void)
+{
+    PyThreadState *thread = nbp_thread_state();
+#if PY_VERSION_HEX < 0x030C0000
+    if (thread != PyGILState_GetThisThreadState()) {
+        return NULL;
+    }
+#endif
+    return thread;
+}
+
 static inline const void *
 nbp_running_frame(PyThreadState *thread)
 {

@@ -196,6 +196,19 @@ nbp_layout_caller(nbp_frame *frame)
     return skip_markers(frame->previous);
 }
 
+void
+nbp_layout_stack(PyThreadState *thread, nbp_stack *stack, uint32_t limit)
+{
+    nbp_frame *frame = nbp_layout_innermost(thread);
+    for (; frame != NULL && stack->count < limit; frame = nbp_layout_caller(frame)) {
+        if (!_PyFrame_IsIncomplete(frame)) {
+            nbp_stack_push(stack, NBP_FRAME_CODE(frame),
+                           (uint32_t)_PyInterpreterFrame_LASTI(frame) *
+                               sizeof(_Py_CODEUNIT));
+        }
+    }
+}
+
 nbp_frame *
 nbp_layout_frame_of(PyObject *op)
 {

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "sites.h"
+
 /* The attributes that `op` keeps without a dictionary: `count` names and values, any of
  * which may be NULL. All borrowed, valid until code runs. */
 typedef struct {
@@ -40,6 +42,10 @@ typedef struct _PyInterpreterFrame nbp_frame;
  * there is none. */
 nbp_frame *nbp_layout_innermost(PyThreadState *thread);
 nbp_frame *nbp_layout_caller(nbp_frame *frame);
+
+/* Puts the innermost frames of a thread, `limit` of them at most, on `stack`; those
+ * that have not begun are left out. */
+void nbp_layout_stack(PyThreadState *thread, nbp_stack *stack, uint32_t limit);
 
 /* The frame inside a frame object, a generator or a coroutine; NULL when it is over. */
 nbp_frame *nbp_layout_frame_of(PyObject *op);

@@ -2,6 +2,7 @@
 /* nbprobe._core: puts the nouns together and owns nothing but their state. */
 #include <Python.h>
 
+#include "allochooks.h"
 #include "compat.h"
 #include "state.h"
 
@@ -31,10 +32,11 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_calls,    nbp_add_clock,  nbp_add_collector, nbp_add_config,
-    nbp_add_counters, nbp_add_engine, nbp_add_fit,       nbp_add_heap,
-    nbp_add_loop,     nbp_add_names,  nbp_add_paths,     nbp_add_picture,
-    nbp_add_probes,   nbp_add_refs,   nbp_add_rss,       nbp_add_stats,
+    nbp_add_calls,       nbp_add_clock,  nbp_add_collector, nbp_add_config,
+    nbp_add_counters,    nbp_add_engine, nbp_add_fit,       nbp_add_heap,
+    nbp_add_loop,        nbp_add_names,  nbp_add_paths,     nbp_add_picture,
+    nbp_add_probes,      nbp_add_refs,   nbp_add_rss,       nbp_add_stats,
+    nbp_add_allocations,
 };
 
 static int
@@ -52,6 +54,7 @@ static int
 core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     nbp_state *state = nbp_state_of(module);
+    Py_VISIT(state->allocations_type);
     Py_VISIT(state->call_hook_type);
     Py_VISIT(state->calls_type);
     Py_VISIT(state->collector_type);
@@ -72,6 +75,7 @@ static int
 core_clear(PyObject *module)
 {
     nbp_state *state = nbp_state_of(module);
+    Py_CLEAR(state->allocations_type);
     Py_CLEAR(state->call_hook_type);
     Py_CLEAR(state->calls_type);
     Py_CLEAR(state->collector_type);
@@ -92,6 +96,7 @@ static void
 core_free(void *module)
 {
     core_clear((PyObject *)module);
+    nbp_alloc_discount_from(NULL);
     nbp_rss_destroy(&nbp_state_of(module)->rss);
 }
 

@@ -11,6 +11,7 @@
 #include "ticks.h"
 
 typedef struct {
+    PyTypeObject *allocations_type;             /* owned */
     PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
     PyTypeObject *calls_type;                   /* owned */
     PyTypeObject *collector_type;               /* owned */
@@ -39,6 +40,7 @@ nbp_state_of(PyObject *module)
 nbp_state *nbp_state_of_type(PyTypeObject *type);
 
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_allocations(PyObject *module); /* after nbp_add_rss */
 int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_collector(PyObject *module);

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "alloctable.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "regions.h"
+
+enum {
+    SPINS = 100, /* before the processor is given to whoever holds the lock */
+    FEWEST_COSTS = 256,
+};
+
+struct nbp_alloctable {
+    atomic_bool locked;
+    void (*resizing)(void *arg, int64_t more);
+    void *arg;
+    nbp_measure *open; /* borrowed */
+    nbp_sites *sites;  /* borrowed from the open measurements; NULL: none by place */
+    nbp_blocks blocks;
+    nbp_regions regions;
+    uint16_t epoch;     /* of the blocks that are allocated now */
+    size_t costs_bytes; /* of all measurements that are not released */
+    size_t sites_bytes;
+};
+
+void
+nbp_alloctable_lock(nbp_alloctable_t *self)
+{
+    int spins = 0;
+    while (atomic_exchange_explicit(&self->locked, true, memory_order_acquire)) {
+        while (atomic_load_explicit(&self->locked, memory_order_relaxed)) {
+            if (++spins > SPINS) {
+                sched_yield();
+            }
+        }
+    }
+}
+
+void
+nbp_alloctable_unlock(nbp_alloctable_t *self)
+{
+    atomic_store_explicit(&self->locked, false, memory_order_release);
+}
+
+nbp_alloctable_t *
+nbp_alloctable_new(void (*resizing)(void *arg, int64_t more), void *arg)
+{
+    nbp_alloctable_t *self = calloc(1, sizeof(*self));
+    if (self != NULL) {
+        self->resizing = resizing;
+        self->arg = arg;
+    }
+    return self;
+}
+
+void
+nbp_alloctable_destroy(nbp_alloctable_t **self_p)
+{
+    nbp_alloctable_t *self = *self_p;
+    if (self == NULL) {
+        return;
+    }
+    nbp_blocks_clear(&self->blocks);
+    nbp_regions_clear(&self->regions);
+    free(self);
+    *self_p = NULL;
+}
+
+size_t
+nbp_alloctable_own_bytes(const nbp_alloctable_t *self)
+{
+    return nbp_blocks_own_bytes(&self->blocks) + self->costs_bytes + self->sites_bytes;
+}
+
+static void
+is_resizing(nbp_alloctable_t *self)
+{
+    self->resizing(self->arg, 0);
+}
+
+static void
+was_resized(nbp_alloctable_t *self, size_t before)
+{
+    self->resizing(self->arg,
+                   (int64_t)nbp_alloctable_own_bytes(self) - (int64_t)before);
+}
+
+/* --- Open and close ----------------------------------------------------------------
+ */
+
+/* How many of the open measurements are not younger than `epoch`. */
+static uint16_t
+rank(void *arg, uint16_t epoch)
+{
+    const nbp_alloctable_t *self = arg;
+    uint16_t older = 0;
+    for (const nbp_measure *m = self->open; m != NULL; m = m->next) {
+        older += m->epoch <= epoch;
+    }
+    return older;
+}
+
+/* Epochs have run out: numbers them anew, with the same order. The chain of the open
+ * measurements begins with the youngest. */
+static void
+renumber(nbp_alloctable_t *self)
+{
+    uint16_t count = rank(self, UINT16_MAX);
+    nbp_blocks_renumber(&self->blocks, rank, self);
+    nbp_regions_renumber(&self->regions, rank, self);
+    self->epoch = count;
+    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
+        m->epoch = count--;
+    }
+}
+
+nbp_status
+nbp_alloctable_open(nbp_alloctable_t *self, nbp_measure *measure, bool by_site)
+{
+    nbp_sites *fresh = by_site ? nbp_sites_new() : NULL;
+    nbp_site_cost *costs = by_site ? calloc(FEWEST_COSTS, sizeof(*costs)) : NULL;
+    nbp_status status = NBP_OK;
+    nbp_alloctable_lock(self);
+    if (measure->open) {
+        status = NBP_INVALID;
+    }
+    else if (by_site && (fresh == NULL || costs == NULL)) {
+        status = NBP_NO_MEMORY;
+    }
+    else {
+        assert(measure->sites == NULL && measure->costs == NULL);
+        if (self->epoch == UINT16_MAX) {
+            renumber(self);
+        }
+        *measure = (nbp_measure){
+            .next = self->open,
+            .epoch = ++self->epoch,
+            .open = true,
+        };
+        self->open = measure;
+    }
+    if (status == NBP_OK && by_site) {
+        if (self->sites == NULL) {
+            self->sites = fresh;
+            fresh = NULL;
+            self->sites_bytes += nbp_sites_own_bytes(self->sites);
+        }
+        else {
+            nbp_sites_share(self->sites);
+        }
+        measure->sites = self->sites;
+        measure->costs = costs;
+        measure->n_costs = FEWEST_COSTS;
+        self->costs_bytes += FEWEST_COSTS * sizeof(*costs);
+        costs = NULL;
+    }
+    nbp_alloctable_unlock(self);
+    nbp_sites_destroy(&fresh);
+    free(costs);
+    return status;
+}
+
+void
+nbp_alloctable_close(nbp_alloctable_t *self, nbp_measure *measure)
+{
+    nbp_blocks idle = {0};
+    nbp_alloctable_lock(self);
+    if (!measure->open) {
+        nbp_alloctable_unlock(self);
+        return;
+    }
+    nbp_measure **place = &self->open;
+    while (*place != measure) {
+        place = &(*place)->next;
+    }
+    *place = measure->next;
+    measure->next = NULL;
+    measure->open = false;
+    bool any_by_site = false;
+    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
+        any_by_site |= m->sites != NULL;
+    }
+    if (!any_by_site) {
+        self->sites = NULL;
+    }
+    if (self->open == NULL) {
+        size_t before = nbp_alloctable_own_bytes(self);
+        is_resizing(self);
+        idle = self->blocks;
+        self->blocks = (nbp_blocks){0};
+        nbp_blocks_clear(&idle);
+        nbp_regions_clear(&self->regions);
+        self->epoch = 0;
+        was_resized(self, before);
+    }
+    nbp_alloctable_unlock(self);
+}
+
+nbp_sites *
+nbp_alloctable_release(nbp_alloctable_t *self, nbp_measure *measure)
+{
+    nbp_sites *last = NULL;
+    nbp_alloctable_lock(self);
+    assert(!measure->open);
+    size_t before = nbp_alloctable_own_bytes(self);
+    is_resizing(self);
+    if (measure->sites != NULL && nbp_sites_leave(measure->sites)) {
+        last = measure->sites;
+        self->sites_bytes -= nbp_sites_own_bytes(last);
+    }
+    self->costs_bytes -= measure->n_costs * sizeof(*measure->costs);
+    free(measure->costs);
+    measure->costs = NULL;
+    measure->n_costs = 0;
+    measure->sites = NULL;
+    was_resized(self, before);
+    nbp_alloctable_unlock(self);
+    return last;
+}
+
+/* --- What happens to blocks --------------------------------------------------------
+ */
+
+/* The cost of `site`, made room for; NULL without memory. */
+static nbp_site_cost *
+cost_of(nbp_alloctable_t *self, nbp_measure *m, uint32_t site)
+{
+    if (site < m->n_costs) {
+        return &m->costs[site];
+    }
+    uint32_t count = m->n_costs;
+    while (count <= site) {
+        count *= 2;
+    }
+    size_t before = nbp_alloctable_own_bytes(self);
+    is_resizing(self);
+    nbp_site_cost *costs = realloc(m->costs, count * sizeof(*costs));
+    if (costs != NULL) {
+        memset(costs + m->n_costs, 0, (count - m->n_costs) * sizeof(*costs));
+        self->costs_bytes += (count - m->n_costs) * sizeof(*costs);
+        m->costs = costs;
+        m->n_costs = count;
+    }
+    else {
+        m->incomplete = true;
+    }
+    was_resized(self, before);
+    return costs == NULL ? NULL : &m->costs[site];
+}
+
+/* Before the cost changes: what it was at the peak, if there was one since it last did.
+ */
+static inline void
+settle(const nbp_measure *m, nbp_site_cost *cost)
+{
+    if (cost->peak_number != m->peak_number) {
+        cost->peak_number = m->peak_number;
+        cost->peak_bytes = cost->alive_bytes;
+        cost->peak_blocks = cost->alive_blocks;
+    }
+}
+
+static inline void
+count_allocated(nbp_alloctable_t *self, uint64_t bytes, uint32_t site, bool native)
+{
+    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
+        nbp_alloc_totals *totals = &m->totals;
+        totals->allocated_bytes += bytes;
+        totals->allocated_blocks++;
+        totals->current_bytes += bytes;
+        totals->current_blocks++;
+        if (native) {
+            totals->native_bytes += bytes;
+            totals->native_blocks++;
+        }
+        nbp_site_cost *cost = m->sites == NULL ? NULL : cost_of(self, m, site);
+        if (cost != NULL) {
+            settle(m, cost);
+            cost->allocated_bytes += bytes;
+            cost->allocated_blocks++;
+            cost->alive_bytes += bytes;
+            cost->alive_blocks++;
+        }
+        if (totals->current_bytes > totals->peak_bytes) {
+            totals->peak_bytes = totals->current_bytes;
+            totals->peak_blocks = totals->current_blocks;
+            m->peak_number++;
+        }
+    }
+}
+
+/* `bytes` of a block are gone, and with `whole` the block too. */
+static inline void
+count_freed(nbp_alloctable_t *self, const nbp_block *block, uint64_t bytes, bool whole,
+            bool temporary)
+{
+    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
+        if (m->epoch > block->epoch) {
+            continue;
+        }
+        m->totals.freed_bytes += bytes;
+        m->totals.freed_blocks += whole;
+        m->totals.current_bytes -= bytes;
+        m->totals.current_blocks -= whole;
+        if (m->sites != NULL && block->site < m->n_costs) {
+            nbp_site_cost *cost = &m->costs[block->site];
+            settle(m, cost);
+            cost->alive_bytes -= bytes;
+            cost->alive_blocks -= whole;
+            if (temporary) {
+                cost->temporary_bytes += bytes;
+                cost->temporary_blocks += whole;
+            }
+        }
+    }
+}
+
+static void
+miss(nbp_alloctable_t *self)
+{
+    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
+        m->incomplete = true;
+    }
+}
+
+static bool
+make_room(nbp_alloctable_t *self)
+{
+    size_t before = nbp_alloctable_own_bytes(self);
+    is_resizing(self);
+    bool grown = nbp_blocks_grow(&self->blocks);
+    was_resized(self, before);
+    return grown;
+}
+
+/* Puts a block in, in the place of one that was freed unseen. */
+static inline bool
+put(nbp_alloctable_t *self, const void *address, nbp_block block)
+{
+    if (nbp_blocks_is_full(&self->blocks) && !make_room(self)) {
+        miss(self);
+        return false;
+    }
+    if (!nbp_blocks_put(&self->blocks, address, block)) {
+        nbp_block unseen;
+        if (nbp_blocks_take(&self->blocks, address, &unseen)) {
+            count_freed(self, &unseen, unseen.bytes, true, false);
+        }
+        return nbp_blocks_put(&self->blocks, address, block);
+    }
+    return true;
+}
+
+/* The number of the place; `*is_new` as for add(). */
+static inline uint32_t
+site_of(nbp_alloctable_t *self, const nbp_stack *stack, bool *is_new)
+{
+    *is_new = false;
+    if (stack == NULL || self->sites == NULL) {
+        return 0;
+    }
+    if (!nbp_sites_is_full(self->sites, stack->count)) {
+        return nbp_sites_number(self->sites, stack, is_new);
+    }
+    size_t before = nbp_alloctable_own_bytes(self);
+    self->sites_bytes -= nbp_sites_own_bytes(self->sites);
+    is_resizing(self);
+    uint32_t site = nbp_sites_number(self->sites, stack, is_new);
+    self->sites_bytes += nbp_sites_own_bytes(self->sites);
+    was_resized(self, before);
+    return site;
+}
+
+static inline bool
+add(nbp_alloctable_t *self, const void *address, size_t bytes, const nbp_stack *stack,
+    bool native)
+{
+    bool is_new;
+    nbp_block block = {
+        .bytes = bytes,
+        .site = site_of(self, stack, &is_new),
+        .epoch = self->epoch,
+    };
+    if (put(self, address, block)) {
+        count_allocated(self, bytes, block.site, native);
+    }
+    return is_new;
+}
+
+bool
+nbp_alloctable_add(nbp_alloctable_t *self, const void *address, size_t bytes,
+                   const nbp_stack *stack, bool native)
+{
+    bool is_new = false;
+    nbp_alloctable_lock(self);
+    if (self->open != NULL) {
+        is_new = add(self, address, bytes, stack, native);
+    }
+    nbp_alloctable_unlock(self);
+    return is_new;
+}
+
+bool
+nbp_alloctable_remove(nbp_alloctable_t *self, const void *address, bool temporary,
+                      nbp_block *was)
+{
+    nbp_alloctable_lock(self);
+    bool known = nbp_blocks_take(&self->blocks, address, was);
+    if (known) {
+        count_freed(self, was, was->bytes, true, temporary);
+    }
+    nbp_alloctable_unlock(self);
+    return known;
+}
+
+bool
+nbp_alloctable_hold(nbp_alloctable_t *self, const void *address, nbp_block *was)
+{
+    nbp_alloctable_lock(self);
+    bool known = nbp_blocks_take(&self->blocks, address, was);
+    nbp_alloctable_unlock(self);
+    return known;
+}
+
+bool
+nbp_alloctable_moved(nbp_alloctable_t *self, const nbp_block *was, const void *address,
+                     size_t bytes, const nbp_stack *stack, bool native)
+{
+    bool is_new = false;
+    nbp_alloctable_lock(self);
+    if (self->open != NULL) {
+        if (was != NULL) {
+            count_freed(self, was, was->bytes, true, false);
+        }
+        is_new = add(self, address, bytes, stack, native);
+    }
+    nbp_alloctable_unlock(self);
+    return is_new;
+}
+
+void
+nbp_alloctable_kept(nbp_alloctable_t *self, const nbp_block *was, const void *address)
+{
+    nbp_alloctable_lock(self);
+    if (self->open != NULL) {
+        (void)put(self, address, *was);
+    }
+    nbp_alloctable_unlock(self);
+}
+
+/* --- Pages -------------------------------------------------------------------------
+ */
+
+static void
+part_is_gone(void *arg, const nbp_region *region, size_t bytes, bool whole)
+{
+    nbp_block block = {.site = region->site, .epoch = region->epoch};
+    count_freed(arg, &block, bytes, whole, false);
+}
+
+bool
+nbp_alloctable_map(nbp_alloctable_t *self, const void *address, size_t bytes,
+                   const nbp_stack *stack)
+{
+    bool is_new = false;
+    nbp_alloctable_lock(self);
+    if (self->open != NULL) {
+        nbp_region region = {
+            .start = (uintptr_t)address,
+            .end = (uintptr_t)address + bytes,
+            .site = site_of(self, stack, &is_new),
+            .epoch = self->epoch,
+        };
+        /* A mapping takes the place of those that were there. */
+        nbp_regions_remove(&self->regions, region.start, region.end, part_is_gone,
+                           self);
+        if (nbp_regions_add(&self->regions, region)) {
+            count_allocated(self, bytes, region.site, true);
+        }
+        else {
+            miss(self);
+        }
+    }
+    nbp_alloctable_unlock(self);
+    return is_new;
+}
+
+void
+nbp_alloctable_unmap(nbp_alloctable_t *self, const void *address, size_t bytes)
+{
+    nbp_alloctable_lock(self);
+    if (!nbp_regions_remove(&self->regions, (uintptr_t)address,
+                            (uintptr_t)address + bytes, part_is_gone, self)) {
+        miss(self);
+    }
+    nbp_alloctable_unlock(self);
+}
+
+/* --- Reading -----------------------------------------------------------------------
+ */
+
+nbp_alloc_totals
+nbp_alloctable_totals(nbp_alloctable_t *self, const nbp_measure *measure)
+{
+    nbp_alloctable_lock(self);
+    nbp_alloc_totals totals = measure->totals;
+    nbp_alloctable_unlock(self);
+    return totals;
+}
+
+void
+nbp_alloctable_reset_peak(nbp_alloctable_t *self, nbp_measure *measure)
+{
+    nbp_alloctable_lock(self);
+    measure->totals.peak_bytes = measure->totals.current_bytes;
+    measure->totals.peak_blocks = measure->totals.current_blocks;
+    measure->peak_number++;
+    nbp_alloctable_unlock(self);
+}
+
+nbp_site_cost *
+nbp_alloctable_costs(nbp_alloctable_t *self, nbp_measure *measure, uint32_t *count)
+{
+    nbp_site_cost *costs = NULL;
+    *count = 0;
+    nbp_alloctable_lock(self);
+    if (measure->sites != NULL) {
+        uint32_t n_sites = nbp_sites_count(measure->sites);
+        uint32_t known = n_sites < measure->n_costs ? n_sites : measure->n_costs;
+        costs = malloc(known * sizeof(*costs));
+        if (costs != NULL) {
+            for (uint32_t i = 0; i < known; i++) {
+                settle(measure, &measure->costs[i]);
+            }
+            memcpy(costs, measure->costs, known * sizeof(*costs));
+            *count = known;
+        }
+    }
+    nbp_alloctable_unlock(self);
+    return costs;
+}
+
+nbp_alive_block *
+nbp_alloctable_alive(nbp_alloctable_t *self, const nbp_measure *measure, size_t *count)
+{
+    nbp_alive_block *alive = NULL;
+    *count = 0;
+    nbp_alloctable_lock(self);
+    if (self->blocks.count > 0) {
+        alive = malloc(self->blocks.count * sizeof(*alive));
+    }
+    for (size_t i = 0; alive != NULL && i < (size_t)1 << self->blocks.bits; i++) {
+        nbp_block block;
+        const void *address = nbp_blocks_at(&self->blocks, i, &block);
+        if (address != NULL && block.epoch >= measure->epoch) {
+            alive[(*count)++] = (nbp_alive_block){address, block.bytes, block.site};
+        }
+    }
+    nbp_alloctable_unlock(self);
+    return alive;
+}
