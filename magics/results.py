@@ -42,6 +42,8 @@ _KINDS = {
     "graphs.why": ("graphs.result", "Why"),
     "memit.recording": ("memit.recording", "Recording"),
     "prun": ("prun.result", "ProfileResult"),
+    "prun.diff": ("prun.difference", "ProfileDiff"),
+    "prun.pairs": ("prun.imported", "PairProfile"),
     "timeit": ("timeit.result", "TimeitResult"),
     "timeit.comparison": ("timeit.result", "Comparison"),
     "timeit.scaling": ("timeit.result", "Scaling"),

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["Source", "functions_in", "is_users", "source_of"]
+__all__ = ["Source", "functions_in", "is_users", "source_at", "source_of"]
 
 CHANGED = "the file was changed after the function was compiled"
 UNSURE = (
@@ -90,6 +90,26 @@ def source_of(code: CodeType, namespace: Mapping[str, Any] | None = None) -> Sou
     note = NO_TEXT if _is_made_up(code.co_filename) else UNREADABLE
     note = CHANGED if texts else note
     return Source(code.co_filename, code.co_firstlineno, (), note, None)
+
+
+def source_at(file: str, first: int, name: str) -> Source:
+    """Find the text of a function of which only the place is known, as in a saved profile.
+
+    Parameters
+    ----------
+    file : str
+        Path, or the name of a cell of this session.
+    first : int
+        Its first line.
+    name : str
+        Its name; that of a class or outer function may stand before it.
+    """
+    for text in _texts(file, None):
+        source = _File.read(file, text).at(first, name.rpartition(".")[2])
+        if source.lines:
+            return source
+    note = NO_TEXT if _is_made_up(file) else UNREADABLE
+    return Source(file, first, (), note, None)
 
 
 def functions_in(what: Any) -> Iterator[FunctionType]:
@@ -165,12 +185,20 @@ def _text_on_disk(file: str, _: Mapping[str, Any] | None) -> str:
     # As linecache does: a relative name may be meant from any folder of the path.
     folders = [""] if os.path.isabs(file) else ["", *filter(_is_text, sys.path)]
     for folder in folders:
+        path = os.path.join(folder, file)
         try:
-            with tokenize.open(os.path.join(folder, file)) as stream:
-                return stream.read()
+            state = os.stat(path)
+            return _read(path, state.st_mtime_ns, state.st_size)
         except (OSError, UnicodeError, SyntaxError, ValueError):
             continue
     return ""
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: str, _mtime: int, _size: int) -> str:
+    """Read a file once for all functions in it, until it changes."""
+    with tokenize.open(path) as stream:
+        return stream.read()
 
 
 def _is_text(value: object) -> bool:
@@ -232,6 +260,21 @@ class _File:
             note = "" if _is_kept(self._file) else UNSURE
             return _ALIKE, self._source(code, code.co_firstlineno, note)
         return _NOTHING, Source(self._file, code.co_firstlineno, (), CHANGED, None)
+
+    def at(self, first: int, name: str) -> Source:
+        """Give what begins at a line: of that name, or else the block that stands there."""
+        if name == "<module>":
+            return Source(self._file, 1, tuple(self._lines), "", self._tree)
+        node = self._node(first, name)
+        if node is not None:
+            block = self._lines[first - 1 : _end(node)]
+            return Source(self._file, first, tuple(block), "", node)
+        lines = [line + "\n" for line in self._lines[first - 1 :]]
+        try:
+            block = [line.rstrip("\n") for line in inspect.getblock(lines)]
+        except (IndexError, SyntaxError):
+            block = []
+        return Source(self._file, first, tuple(block), "", None)
 
     @functools.cached_property
     def _tree(self) -> ast.Module | None:

@@ -154,6 +154,7 @@ static PyMethodDef calls_methods[] = {
      nbp_calls_runcode_doc},
     {"clear", calls_clear, METH_NOARGS, clear_doc},
     {"table", nbp_calls_table, METH_VARARGS, nbp_calls_table_doc},
+    {"codes", nbp_calls_codes, METH_NOARGS, nbp_calls_codes_doc},
     {NULL, NULL, 0, NULL},
 };
 

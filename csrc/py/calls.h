@@ -150,7 +150,10 @@ extern const char nbp_calls_enable_doc[], nbp_calls_disable_doc[],
 /* The method of the type that gives the trees as plain data. */
 PyObject *nbp_calls_table(PyObject *op, PyObject *args);
 
-extern const char nbp_calls_table_doc[];
+/* The method that gives the code objects behind the functions of that data. */
+PyObject *nbp_calls_codes(PyObject *op, PyObject *ignored);
+
+extern const char nbp_calls_table_doc[], nbp_calls_codes_doc[];
 
 /* ---- callnames.c and the sources ---- */
 

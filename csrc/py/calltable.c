@@ -34,6 +34,27 @@ list_functions(const nbp_calls *self)
     return list;
 }
 
+const char nbp_calls_codes_doc[] =
+    "codes($self, /)\n"
+    "--\n"
+    "\n"
+    "What the functions of `table` are: code objects, and names of functions in C.\n";
+
+PyObject *
+nbp_calls_codes(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    const nbp_calls *self = (nbp_calls *)op;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < self->n_functions; i++) {
+        const nbp_called *called = &self->functions[i];
+        PyObject *item = called->code != NULL ? called->code : called->name;
+        if (PyList_Append(list, item == NULL ? Py_None : item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
 /* The place of a node's function; -1 for the root, -2 for the crowd and the nameless.
  */
 static long

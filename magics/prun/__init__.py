@@ -21,9 +21,25 @@ from typing import Any, Self
 
 from .._core import Calls
 from .calibration import Costs, costs
+from .difference import Change, ProfileDiff
+from .imported import PairProfile, from_stats, load_stats
+from .pairs import Pair, summed
 from .result import Function, ProfileResult, Thread
 
-__all__ = ["Function", "Profile", "ProfileResult", "Thread", "run", "runctx"]
+__all__ = [
+    "Change",
+    "Function",
+    "PairProfile",
+    "Profile",
+    "ProfileDiff",
+    "ProfileResult",
+    "Thread",
+    "from_stats",
+    "label",
+    "load_stats",
+    "run",
+    "runctx",
+]
 
 _SORT = ("tottime",)
 
@@ -83,9 +99,9 @@ class Profile(Calls):
         builtins = self.builtins
         if correct and self.timer is None:
             subtract = costs(builtins)
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
         main = threading.main_thread().ident
         called, recorded = self.table(subtract)
+        names = _names_of_threads([ident for ident, _, _ in recorded])
         functions = [Function(*each) for each in called]
         threads = []
         for number, (ident, nodes, (crowded, dropped, _, _)) in enumerate(recorded):
@@ -133,6 +149,32 @@ class Profile(Calls):
         self.runcode(code, globals, locals)
         return self
 
+    def getstats(self) -> list[Any]:
+        """Give what `cProfile.Profile.getstats` gives: its own entries, times in seconds.
+
+        An entry has `code` (a code object, or the name of a function in C), `callcount`,
+        `reccallcount`, `totaltime`, `inlinetime` and `calls`, what it called.
+        """
+        from _lsprof import (
+            profiler_entry,
+            profiler_subentry,
+        )
+
+        result = self.result()
+        codes: list[Any] = self.codes()
+        # What stands for calls without a place in a full tree has no code.
+        codes += [function.name for function in result.functions[len(codes) :]]
+        table = summed(result, range(len(codes)))
+        called: dict[int, list[Any]] = {place: [] for place in table}
+        for place, row in table.items():
+            for caller, pair in row.callers.items():
+                figures = (codes[place], *_figures(pair))
+                called[caller].append(profiler_subentry(figures))
+        return [
+            profiler_entry((codes[place], *_figures(row), called[place] or None))
+            for place, row in table.items()
+        ]
+
     def create_stats(self) -> None:
         """Stop, and make `stats` as cProfile does: pstats reads it from there."""
         self.disable()
@@ -152,6 +194,29 @@ class Profile(Calls):
         """Stop, and write a ``.prof`` file."""
         self.disable()
         self.result().dump_stats(file)
+
+
+def _figures(pair: Pair) -> tuple[int, int, float, float]:
+    """Give calls, those within another, time with callees and own time, as cProfile does."""
+    nested = pair.calls - pair.primitive
+    return pair.calls, nested, pair.total_ns / 1e9, pair.self_ns / 1e9
+
+
+def _names_of_threads(idents: list[int]) -> dict[int, str]:
+    """Find the names of threads, also of those that have ended and are still referred to.
+
+    The system gives the number of an ended thread to another: then it has no name.
+    """
+    # threading keeps weak references to all of them, for the children of fork().
+    known = [*getattr(threading, "_dangling", ()), *threading.enumerate()]
+    threads = {id(thread): thread for thread in known}.values()
+    names: dict[int, str] = {}
+    for ident in idents:
+        found = [thread for thread in threads if thread.ident == ident]
+        alive = [thread for thread in found if thread.is_alive()]
+        if idents.count(ident) == 1 and len(alive or found) == 1:
+            names[ident] = (alive or found)[0].name
+    return names
 
 
 _CROWD = Function("~", 0, "<calls without a place in the full tree>", "(tree is full)")
@@ -178,6 +243,13 @@ def _thread(
         crowded=loss[0],
         dropped=loss[1],
     )
+
+
+def label(code: str | CodeType) -> tuple[str, int, str]:
+    """Give what pstats knows a function by, as `cProfile.label` does."""
+    if isinstance(code, str):
+        return "~", 0, code
+    return code.co_filename, code.co_firstlineno, code.co_name
 
 
 def run(statement: str, filename: str | None = None, sort: str | int = -1) -> None:

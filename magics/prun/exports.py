@@ -17,7 +17,15 @@ from .pairs import rows
 if TYPE_CHECKING:
     from .result import ProfileResult, Thread
 
-__all__ = ["FORMATS", "callgrind", "chrome_trace", "collapsed", "export", "speedscope"]
+__all__ = [
+    "FORMATS",
+    "callgrind",
+    "chrome_trace",
+    "collapsed",
+    "export",
+    "format_of",
+    "speedscope",
+]
 
 
 def collapsed(result: ProfileResult) -> str:
@@ -169,21 +177,35 @@ _ENDINGS = (
 )
 
 
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Say which format the name of a file asks for.
+
+    Raises
+    ------
+    ValueError
+        It does not tell.
+    """
+    name = os.path.basename(os.fspath(path))
+    if name.startswith("callgrind.out"):
+        return "callgrind"
+    for ending, format in _ENDINGS:
+        if name.endswith(ending):
+            return format
+    endings = ", ".join(ending for ending, _ in _ENDINGS)
+    raise ValueError(f"the name {name!a} tells no format; its ending must be {endings}")
+
+
 def export(
     result: ProfileResult, path: str | os.PathLike[str], format: str | None
 ) -> None:
     """Write a profile for another tool; see `ProfileResult.export`."""
     from ..results import _write
 
-    name = os.path.basename(os.fspath(path))
-    if format is None:
-        format = next((f for ending, f in _ENDINGS if name.endswith(ending)), None)
-        if name.startswith("callgrind.out"):
-            format = "callgrind"
+    format = format_of(path) if format is None else format
     if format == "pstats":
         result.dump_stats(path)
     elif format in FORMATS:
         _write(path, FORMATS[format](result))
     else:
         known = ", ".join(sorted([*FORMATS, "pstats"]))
-        raise ValueError(f"the format of {name!a} is not clear: give one of {known}")
+        raise ValueError(f"there is no format {format!a}: give one of {known}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import pstats
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import (
@@ -21,54 +20,30 @@ from ..cell import Cell
 from ..code import Code
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
-from ..output import OPTIONS, deliver
+from ..output import OPTIONS, deliver, show
+from ..runs import NAME, VS_NAME, runs_of
 from .engine import profile
-from .view import report
-
-if TYPE_CHECKING:
-    from .result import ProfileResult
-
-
-def _sort_key(text: str) -> str:
-    keys = pstats.Stats().get_sort_arg_defs()
-    if text not in keys:
-        known = ", ".join(sorted(pstats.Stats.sort_arg_dict_default))
-        raise ValueError(f"one of {known}")
-    return text
-
-
-def _limit(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error:
-        raise ValueError(
-            "a number of lines, a share of them or a regular expression"
-        ) from None
-    return text
-
+from .options import (
+    BUILTINS,
+    EXPORT,
+    FOCUS,
+    FOLD,
+    HIDE,
+    IGNORE,
+    LIMITS,
+    SORT,
+    THREADS,
+    check,
+    chosen,
+)
+from .result import ProfileResult
+from .view_profile import report
 
 TABLE = OptionTable(
     "%prun",
     [
-        Option(
-            "limits",
-            ("-l",),
-            "Show only part of the table: N lines, a share of them when N has a decimal "
-            "point, or those whose function matches a regular expression. May be given "
-            "several times: each cuts what the one before left.",
-            "LIMIT",
-            _limit,
-            repeatable=True,
-        ),
-        Option(
-            "sort",
-            ("-s",),
-            "Sort by this key of pstats, such as time, cumulative, calls, name, file "
-            "[default time]. May be given several times.",
-            "KEY",
-            _sort_key,
-            repeatable=True,
-        ),
+        LIMITS,
+        SORT,
         Option("stats", ("-r",), "Return the profile as pstats.Stats."),
         Option("text", ("-T",), "Write the table to the text file FILE.", "FILE"),
         Option(
@@ -78,18 +53,15 @@ TABLE = OptionTable(
             "FILE",
         ),
         *OPTIONS,
-        Option(
-            "no_builtins",
-            ("--no-builtins",),
-            "Leave functions in C out; their time is their callers' then.",
-        ),
-        Option(
-            "export",
-            ("--export",),
-            "Write the profile to FILE for another tool; its ending says which: .collapsed, "
-            ".speedscope.json, .callgrind, .json (Chrome, Perfetto), .prof.",
-            "FILE",
-        ),
+        THREADS,
+        FOCUS,
+        IGNORE,
+        HIDE,
+        FOLD,
+        *BUILTINS,
+        NAME,
+        VS_NAME,
+        EXPORT,
     ],
     "statement",
 )
@@ -121,6 +93,9 @@ Examples::
     In [2]: stats = %prun -q -r main()
     In [3]: result = %prun -q -o main()
     In [4]: %prun --export main.speedscope.json main()
+    In [5]: %prun --hide site-packages --hide /lib/python3 main()
+    In [6]: %prun --name before main()
+    In [7]: %prun --vs before faster_main()
 """
 
 
@@ -146,6 +121,7 @@ class Prun(ToolMagics):
         assert self.shell is not None
         options = self._options(line)
         code = Cell(self.shell, "prun", line, cell, local_ns)
+        earlier = self._earlier(options)
         partial: list[ProfileResult] = []
         try:
             statement = self._statement(code, options, in_cell=cell is not None)
@@ -154,8 +130,6 @@ class Prun(ToolMagics):
                 globals=code.globals,
                 locals=code.locals,
                 builtins=not options.no_builtins,
-                sort=options.sort or ("time",),
-                limits=options.limits,
                 on_partial=partial.append,
             )
         except SystemExit:
@@ -165,14 +139,15 @@ class Prun(ToolMagics):
             (result,) = partial
         except BaseException as error:
             for result in partial:
-                self._deliver(result, options)
+                self._deliver(result, options, earlier)
             error.__traceback__ = code.user_traceback(error)
             raise
-        return self._deliver(result, options)
+        return self._deliver(result, options, earlier)
 
     def _options(self, line: str) -> Parsed:
         try:
             options = TABLE.parse_line(line)
+            check(options)
             if options.stats and options.output:
                 raise OptionError(
                     "-r returns pstats.Stats and -o our result: choose one"
@@ -180,6 +155,17 @@ class Prun(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%prun: {error}") from None
         return options
+
+    def _earlier(self, options: Parsed) -> ProfileResult | None:
+        """Find what the run is to be compared with, before it runs."""
+        assert self.shell is not None
+        runs = runs_of(self.shell)
+        if options.vs:
+            try:
+                return runs.find(options.vs, ProfileResult)
+            except OptionError as error:
+                raise UsageError(f"%prun: {error}") from None
+        return runs.get(options.name, ProfileResult) if options.name else None
 
     def _statement(self, code: Cell, options: Parsed, *, in_cell: bool) -> Code:
         statement = code.on_line(options.rest)
@@ -196,11 +182,16 @@ class Prun(ToolMagics):
         return statement
 
     def _deliver(
-        self, result: ProfileResult, options: Parsed
+        self, result: ProfileResult, options: Parsed, earlier: ProfileResult | None
     ) -> ProfileResult | pstats.Stats | None:
         """Show and return the result, and write the files that were asked for."""
         assert self.shell is not None
+        result = chosen(result, options)
         delivered = deliver(self.shell, result, options)
+        if earlier is not None and not options.quiet:
+            show(self.shell, chosen(earlier, options).diff(result))
+        if options.name:
+            runs_of(self.shell).keep(options.name, result)
         if options.dump:
             result.dump_stats(options.dump)
             print(f"\n*** Profile stats marshalled to file {options.dump!r}.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pstats
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from .result import ProfileResult, Thread
 
-__all__ = ["Pair", "Row", "as_stats", "rows"]
+__all__ = ["Label", "LabelRow", "Pair", "Row", "as_stats", "rows", "summed"]
 
 Label = tuple[str, int, str]
+L = TypeVar("L", bound=Hashable)
 
 
 class Pair:
@@ -40,32 +42,42 @@ class Pair:
             self.total_ns += total_ns
 
 
-class Row(Pair):
-    """A function, and its callers."""
+class Row(Pair, Generic[L]):
+    """A function, and its callers by their labels."""
 
     __slots__ = ("callers",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.callers: dict[Label, Pair] = {}
+        self.callers: dict[L, Pair] = {}
 
 
-def rows(result: ProfileResult, *, raw: bool = False) -> dict[Label, Row]:
+LabelRow = Row[Label]
+
+
+def rows(result: ProfileResult, *, raw: bool = False) -> dict[Label, LabelRow]:
     """Sum up the trees of all threads by function, and by caller and function."""
     labels = [function.label for function in result.functions]
-    found: dict[Label, Row] = {}
+    return summed(result, labels, raw=raw)
+
+
+def summed(
+    result: ProfileResult, labels: Sequence[L], *, raw: bool = False
+) -> dict[L, Row[L]]:
+    """Sum up the trees by label, of which each function has one."""
+    found: dict[L, Row[L]] = {}
     for thread in result.threads:
         _add_thread(found, thread, labels, raw=raw)
     return found
 
 
 def _add_thread(
-    found: dict[Label, Row], thread: Thread, labels: list[Label], *, raw: bool
+    found: dict[L, Row[L]], thread: Thread, labels: Sequence[L], *, raw: bool
 ) -> None:
     own = thread.raw_self_ns if raw else thread.self_ns
     total = thread.raw_inclusive_ns if raw else thread.inclusive_ns
-    running: Counter[Label] = Counter()
-    running_pairs: Counter[tuple[Label, Label]] = Counter()
+    running: Counter[L] = Counter()
+    running_pairs: Counter[tuple[L, L]] = Counter()
     for index, entered in thread.walk():
         label = labels[thread.function[index]]
         parent = thread.parent[index]
@@ -96,10 +108,10 @@ class _Source:
         """Nothing is left to do."""
 
 
-def as_stats(result: ProfileResult, *, raw: bool = False) -> pstats.Stats:
+def as_stats(found: Mapping[Label, LabelRow]) -> pstats.Stats:
     """Give a profile as `pstats.Stats`; times in seconds."""
     table: dict[Label, tuple[object, ...]] = {}
-    for label, row in rows(result, raw=raw).items():
+    for label, row in found.items():
         callers = {
             caller: (
                 pair.calls,

@@ -7,14 +7,16 @@ except where a name says raw.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..results import Result
 
 if TYPE_CHECKING:
     import pstats
+
+    from .difference import ProfileDiff
 
 __all__ = ["Function", "ProfileResult", "Thread"]
 
@@ -162,6 +164,12 @@ class ProfileResult(Result):
         Whether functions in C were recorded.
     sort, limits : tuple of str
         How the table is sorted and cut, as ``%prun -s`` and ``-l`` take it.
+    focus, ignore, hide : tuple of str
+        Regular expressions of which functions to show; see `select`.
+    by_thread : bool
+        Whether each thread is shown by itself.
+    fold : bool
+        Whether the pictures draw recursion as one call.
     unseen : int
         Calls of threads that could not be recorded at all.
     displaced : bool
@@ -193,6 +201,11 @@ class ProfileResult(Result):
     builtins: bool
     sort: tuple[str, ...]
     limits: tuple[str, ...]
+    focus: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    hide: tuple[str, ...] = ()
+    by_thread: bool = False
+    fold: bool = False
     unseen: int
     displaced: bool
     interrupted: bool
@@ -223,12 +236,53 @@ class ProfileResult(Result):
             sum(thread.raw_self_ns) - sum(thread.self_ns) for thread in self.threads
         )
 
+    def select(
+        self,
+        *,
+        focus: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        hide: Sequence[str] = (),
+    ) -> ProfileResult:
+        """Choose what is shown and written; nothing is forgotten.
+
+        Parameters
+        ----------
+        focus : sequence of str
+            Only calls of functions that one of these regular expressions is found in,
+            what they call, and the way to them, which has no own time then.
+        ignore : sequence of str
+            No calls of these functions, nor what they call.
+        hide : sequence of str
+            Fold these functions into their callers: their own time is the caller's, what
+            they call is called by it. Without a caller their time is that of ``<hidden>``.
+
+        Returns
+        -------
+        ProfileResult
+            This profile with other choices. They are looked for in
+            ``/full/path.py:7(Class.method)`` and ``~:0(<built-in method builtins.len>)``.
+        """
+        return replace(self, focus=tuple(focus), ignore=tuple(ignore), hide=tuple(hide))
+
+    def selected(self) -> ProfileResult:
+        """Give the profile with its choices applied: trees of what is shown."""
+        from .selection import select
+
+        return select(self)
+
+    def diff(self, other: ProfileResult) -> ProfileDiff:
+        """Compare a later profile with this one, function by function."""
+        from .difference import difference
+
+        return difference(self, other)
+
     def records(self) -> list[dict[str, Any]]:
         """Give one row for each node: its thread, its function and its figures."""
         rows = []
-        for thread in self.threads:
+        shown = self.selected()
+        for thread in shown.threads:
             for index, function in enumerate(thread.function):
-                called = self.functions[function]
+                called = shown.functions[function]
                 rows.append(
                     {
                         "thread": thread.name,
@@ -257,9 +311,9 @@ class ProfileResult(Result):
         -----
         pstats counts every resumption of a generator as a call, and so does this.
         """
-        from .pairs import as_stats
+        from .pairs import as_stats, rows
 
-        return as_stats(self, raw=raw)
+        return as_stats(rows(self.selected(), raw=raw))
 
     def dump_stats(self, path: str | os.PathLike[str]) -> None:
         """Write a ``.prof`` file, which pstats, SnakeViz and gprof2dot read."""
@@ -281,4 +335,4 @@ class ProfileResult(Result):
         """
         from .exports import export
 
-        export(self, path, format)
+        export(self.selected(), path, format)

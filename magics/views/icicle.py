@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,14 +11,18 @@ from zlib import crc32
 from . import units
 from .charts import Picture
 from .colours import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, TEAL, VIOLET
-from .names import clean, shorten, width
+from .names import clean, one_line, shorten, width
+from .network import Area
 
-__all__ = ["Block", "icicle"]
+__all__ = ["Block", "Icicle", "icicle"]
 
 _WIDTH = 860
 _ROW = 19
 _DEEPEST = 36
 _NARROWEST = 2.0  # px; what is narrower is drawn together
+_NARROWEST_AREA = 3.0
+_AREAS = 250  # so that an output stays below 200 kB
+_TITLE = 250  # letters
 _LETTER = 6.3  # px, on the average, of the sans-serif letters at size 11
 _COLOURS = (BLUE, GREEN, VIOLET, TEAL, MAGENTA, AMBER)
 
@@ -35,15 +40,36 @@ class Block:
     value : float
         Its width, in any unit: at least the sum of those below it.
     below : list of Block
+    title : str
+        What the mouse is told over it.
     """
 
     name: str
     group: str
     value: float
     below: list[Block] = field(default_factory=list)
+    title: str = ""
 
 
-def icicle(roots: Sequence[Block], *, title: str) -> Picture | None:
+@dataclass(frozen=True, slots=True)
+class Icicle:
+    """A picture of a tree.
+
+    Attributes
+    ----------
+    picture : Picture
+    areas : tuple of Area
+        Of the widest blocks, for an image map, which a trusted notebook shows.
+    name : str
+        Of that map.
+    """
+
+    picture: Picture
+    areas: tuple[Area, ...]
+    name: str
+
+
+def icicle(roots: Sequence[Block], *, title: str) -> Icicle | None:
     """Draw a tree.
 
     Parameters
@@ -55,7 +81,7 @@ def icicle(roots: Sequence[Block], *, title: str) -> Picture | None:
 
     Returns
     -------
-    Picture or None
+    Icicle or None
         None when there is nothing with a width.
 
     Notes
@@ -76,13 +102,18 @@ def icicle(roots: Sequence[Block], *, title: str) -> Picture | None:
     )
     widest = sorted(roots, key=lambda root: -root.value)[:3]
     parts = ", ".join(f"{b.name} {units.percent(b.value / total)}" for b in widest)
-    return Picture(svg, clean(f"{title}: {parts}"), _WIDTH, height)
+    return Icicle(
+        Picture(svg, clean(f"{title}: {parts}"), _WIDTH, height),
+        tuple(heapq.nlargest(_AREAS, drawing.areas, key=lambda a: a.right - a.left)),
+        f"nbprobe-{crc32(svg.encode('utf-8', 'replace')):08x}",
+    )
 
 
 class _Drawing:
     def __init__(self, scale: float) -> None:
         self.scale = scale
         self.shapes: list[str] = []
+        self.areas: list[Area] = []
         self.deepest = 0
 
     def row(self, blocks: Sequence[Block], left: float, depth: int) -> None:
@@ -101,6 +132,7 @@ class _Drawing:
                     self._block(f"… deeper: {block.name}", GREY, left, span, depth)
                 else:
                     self._block(block.name, _colour(block), left, span, depth)
+                    self._area(block.title, left, span, depth)
                     ahead.append((block.below, left, depth + 1))
                 left += span
             span = sum(block.value for block in small) * self.scale
@@ -108,6 +140,13 @@ class _Drawing:
                 name = units.plural(len(small), "small one")
                 self._block(name, GREY, left, span, depth)
         self.deepest = min(self.deepest, _DEEPEST)
+
+    def _area(self, title: str, left: float, span: float, depth: int) -> None:
+        if title and span >= _NARROWEST_AREA:
+            ends = (round(left), round(left + span))
+            top = depth * _ROW + 1
+            line = one_line(title, _TITLE)
+            self.areas.append(Area(ends[0], top, ends[1], top + _ROW, line))
 
     def _block(
         self, name: str, colour: str, left: float, span: float, depth: int

@@ -9,7 +9,7 @@ from typing import Literal
 from .charts import Picture
 from .names import pad, width
 
-__all__ = ["ROWS", "Column", "Table"]
+__all__ = ["ROWS", "Column", "Hint", "Table"]
 
 # A view shows this many rows; the rest is in the result and its data frame.
 ROWS = 50
@@ -25,27 +25,38 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A cell that says more when the mouse is on it."""
+
+    text: str
+    title: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of cells; a picture is shown in HTML only.
 
     Attributes
     ----------
     columns : tuple of Column
-    rows : tuple of tuple of (str or Picture)
+    rows : tuple of tuple of (str or Hint or Picture)
         One cell a column. Cells are shown as they are: the caller has cleaned names.
     more : int
         How many rows were left out.
     """
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[str | Picture, ...], ...]
+    rows: tuple[tuple[str | Hint | Picture, ...], ...]
     more: int = 0
 
     @classmethod
     def capped(
         cls,
         columns: Sequence[Column],
-        rows: Sequence[tuple[str | Picture, ...]],
+        rows: Sequence[tuple[str | Hint | Picture, ...]],
         total: int,
     ) -> Table:
         """Make a table of the first of `total` rows, `rows` holding at least those shown."""

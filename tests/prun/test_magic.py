@@ -121,6 +121,49 @@ def test_builtins_can_be_left_out(defined: Session) -> None:
     assert names(result) <= {"<module>", "tree", "leaf", "<listcomp>"}
 
 
+def test_what_is_hidden_is_still_in_the_result(defined: Session) -> None:
+    ran = defined.run("%prun -o --hide leaf tree(3)")
+    assert "(leaf)" not in ran.stdout and "{built-in method builtins.abs}" in ran.stdout
+    assert "'leaf' hidden: 1 function folded into their callers" in ran.stdout
+    assert "leaf" in names(ran.value)
+    assert "(leaf)" in str(ran.value.select())
+    assert (
+        "(tree)" not in defined.run("%prun --ignore leaf --ignore tree abs(1)").stdout
+    )
+    focus = defined.run("%prun --focus abs leaf(1); tree(2)").stdout
+    assert "only calls through 'abs'" in focus
+
+
+def test_threads_and_folding(defined: Session) -> None:
+    ran = defined.run(
+        "import threading\nworker = threading.Thread(target=tree, args=(3,), name='bee')\n"
+        "%prun --threads --fold worker.start(); worker.join()"
+    )
+    assert ran.error is None
+    assert "Thread bee" in ran.stdout and "Thread MainThread" in ran.stdout
+
+
+def test_a_named_run_is_compared_with(defined: Session, tmp_path: Path) -> None:
+    first = defined.run("%prun -o --name first tree(10)")
+    assert "before" not in first.stdout
+    again = defined.run("%prun --name first tree(5000)")
+    assert "Slower: +" in again.stdout and "(tree)" in again.stdout
+    other = defined.run("%prun -o --vs first tree(10)")
+    assert "Faster: -" in other.stdout
+    assert isinstance(other.value, ProfileResult)
+    first.value.save(tmp_path / "first.json")
+    ran = defined.run(f"%prun -q --vs {tmp_path / 'first.json'} tree(10)")
+    assert (ran.error, ran.stdout) == (None, "")
+    assert "did you mean first?" in defined.run("%prun --vs firts x = 1").usage_error
+
+
+def test_a_run_with_wrong_options_does_not_run(defined: Session) -> None:
+    defined.run("done = []")
+    for options in ("--vs nothing", "--export a.b", "--hide ("):
+        defined.run(f"%prun {options} done.append(1)")
+    assert defined.names["done"] == []
+
+
 def test_profiling_within_a_profile(defined: Session) -> None:
     defined.run("import cProfile\nouter = cProfile.Profile()")
     ran = defined.run("outer.enable()\n%prun -q -o tree(2)\nouter.disable()")
@@ -137,6 +180,15 @@ def test_profiling_within_a_profile(defined: Session) -> None:
         ("%prun -l ( f()", "-l takes a number of lines"),
         ("%prun -r -o f()", "choose one"),
         ("%prun -z f()", "unknown option -z"),
+        ("%prun --hide ( f()", "--hide takes a regular expression (missing )"),
+        (
+            "%prun --focus '' f()",
+            "--focus takes a regular expression that is not empty",
+        ),
+        ("%prun --builtins --no-builtins f()", "choose one"),
+        ("%prun --export a.what f()", "tells no format; its ending must be"),
+        ("%prun --vs before f()", "%prun: there is no run 'before' yet: keep one with"),
+        ("%prun --vs '' f()", "--vs takes a name"),
     ],
 )
 def test_wrong_use_is_one_line(session: Session, line: str, message: str) -> None:

@@ -18,7 +18,7 @@ from nbprobe.errors import ResultFileError
 from nbprobe.prun import Function, Profile, ProfileResult, Thread, run, runctx
 from nbprobe.prun.calibration import costs
 from nbprobe.prun.exports import callgrind, chrome_trace, collapsed, speedscope
-from nbprobe.prun.view import report
+from nbprobe.prun.view_profile import report
 from nbprobe.results import load
 
 from . import corpus
@@ -133,6 +133,31 @@ def test_the_methods_of_cprofile(
     assert read.total_calls == 3  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("program", corpus.PROGRAMS, ids=lambda p: p.__name__)
+def test_getstats_gives_the_entries_of_cprofile(program: Any) -> None:
+    program()
+    theirs, ours = cProfile.Profile(), Profile()
+    theirs.runcall(program)
+    ours.runcall(program)
+
+    def entries(stats: list[Any]) -> dict[Any, Any]:
+        return {
+            entry.code: (
+                entry.callcount,
+                entry.reccallcount,
+                {each.code: (each.callcount, each.reccallcount) for each in calls},
+            )
+            for entry in stats
+            for calls in [entry.calls or []]
+            if "Profiler" not in str(entry.code)
+        }
+
+    got = ours.getstats()
+    assert entries(got) == entries(theirs.getstats())
+    assert {type(entry) for entry in got} == {type(theirs.getstats()[0])}
+    assert all(entry.totaltime >= entry.inlinetime * 0.999999 for entry in got)
+
+
 def test_run_prints_and_passes_exceptions_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,7 +259,7 @@ def test_a_prof_file_is_one_of_pstats(tmp_path: Path) -> None:
 
 
 def test_a_name_that_does_not_tell_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="give one of callgrind, chrome"):
+    with pytest.raises(ValueError, match="its ending must be"):
         made().export(tmp_path / "a.what")
 
 
@@ -264,28 +289,42 @@ def test_html_escapes_names_and_needs_no_script() -> None:
 
 
 def test_the_icicle_is_wide_as_the_shares() -> None:
-    from nbprobe.prun.view import _blocks
+    from nbprobe.prun.view_profile import _blocks
     from nbprobe.views.icicle import icicle
 
     (top,) = _blocks(made(), made().threads[0])
     assert top.name == "<module>"
     (f,) = top.below
-    # its own recursion is folded into it
     assert (f.name, f.value) == ("Tool.f", 0.8e9)
-    assert [(block.name, block.value) for block in f.below] == [("len", 0.15e9)]
-    picture = icicle([top], title="Calls")
-    assert picture is not None
+    below = [("Tool.f", 0.2e9), ("len", 0.1e9)]
+    assert [(block.name, block.value) for block in f.below] == below
+    drawn = icicle([top], title="Calls")
+    assert drawn is not None
+    picture = drawn.picture
     assert "width='859.2'" in picture.svg and "width='687.2'" in picture.svg
     assert picture.alt == "Calls: <module> 100 %"
+    assert "Tool.f: 800 ms, 80 %; own 500 ms; 2 calls; /home/me/tools.py:7" in [
+        area.title for area in drawn.areas
+    ]
+
+
+def test_the_icicle_folds_recursion_when_asked() -> None:
+    from nbprobe.prun.view_profile import _blocks
+
+    (top,) = _blocks(made(fold=True), made().threads[0])
+    (f,) = top.below
+    assert (f.name, f.value) == ("Tool.f", 0.8e9)
+    assert [(block.name, block.value) for block in f.below] == [("len", 0.15e9)]
+    assert "; 3 calls;" in f.title
 
 
 def test_functions_in_c_are_named_as_they_are_written() -> None:
-    from nbprobe.prun.view import _short
+    from nbprobe.prun.view_tables import short
 
-    assert _short("<built-in method builtins.len>") == "len"
-    assert _short("<built-in method time.sleep>") == "time.sleep"
-    assert _short("<method 'append' of 'list' objects>") == "list.append"
-    assert _short("<listcomp>") == "<listcomp>"
+    assert short("<built-in method builtins.len>") == "len"
+    assert short("<built-in method time.sleep>") == "time.sleep"
+    assert short("<method 'append' of 'list' objects>") == "list.append"
+    assert short("<listcomp>") == "<listcomp>"
 
 
 def test_a_huge_tree_gives_a_small_page() -> None:

@@ -1,0 +1,302 @@
+"""How a profile is shown: pstats' table as text; figures, pictures and tables as HTML."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..views import units
+from ..views.icicle import Block, Icicle, icicle
+from ..views.names import clean, one_line
+from ..views.network import Network
+from ..views.notes import Note
+from .callgraph import call_graph
+from .pairs import Label, rows
+from .result import Function, ProfileResult, Thread
+from .selection import matching
+from .view_tables import Peek, Titled, function_tables, peeks, share, short
+
+__all__ = ["headline", "html", "report", "text"]
+
+_THREADS = 8
+
+
+def headline(result: ProfileResult) -> str:
+    """Give a profile in one line."""
+    return _summary(result) + f", {units.seconds(result.total_ns / 1e9)}"
+
+
+def _summary(result: ProfileResult) -> str:
+    shown = result.selected()
+    functions = {place for thread in shown.threads for place in thread.function}
+    return (
+        f"{units.plural(shown.calls, 'call')} of"
+        f" {units.plural(len(functions), 'function')} in"
+        f" {units.plural(len(shown.threads), 'thread')}"
+    )
+
+
+def text(result: ProfileResult) -> str:
+    """Give pstats' table, and what is out of the ordinary below it."""
+    lines = []
+    if result.by_thread:
+        for part in _by_thread(result.selected()):
+            lines += [f"Thread {one_line(part.threads[0].name)}", ""]
+            lines += [report(part, result.sort, result.limits), ""]
+        del lines[-1:]
+    if not lines:
+        lines = [report(result, result.sort, result.limits)]
+    return "\n".join([*lines, *_warnings(result)])
+
+
+def _by_thread(result: ProfileResult) -> Iterator[ProfileResult]:
+    """Give each thread as a profile of its own, the busiest first."""
+    for thread in sorted(result.threads, key=lambda thread: -thread.total_ns):
+        yield replace(result, threads=(thread,))
+
+
+def report(
+    result: ProfileResult, sort: Sequence[str] = (), limits: Sequence[str] = ()
+) -> str:
+    """Give pstats' table as the built-in ``%prun`` does.
+
+    Parameters
+    ----------
+    sort : sequence of str
+        Keys of `pstats.Stats.sort_stats`.
+    limits : sequence of str
+        Each a number of lines, a share of them, or a regular expression.
+    """
+    stats = result.stats()
+    stream = io.StringIO()
+    stats.stream = stream  # type: ignore[attr-defined]
+    if not stats.stats:  # type: ignore[attr-defined]
+        return "         0 function calls in 0.000 seconds"
+    stats.strip_dirs().sort_stats(*sort or ("tottime",))
+    stats.print_stats(*map(_limit, limits))
+    return clean(stream.getvalue()).rstrip()
+
+
+def _limit(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _warnings(result: ProfileResult) -> list[str]:
+    """Say what the tables do not tell."""
+    warnings = list(_choices(result))
+    crowded = sum(thread.crowded for thread in result.threads)
+    dropped = sum(thread.dropped for thread in result.threads) + result.unseen
+    if result.interrupted:
+        warnings.append(
+            "ended early by an exception or Ctrl-C; this is what ran before"
+        )
+    if crowded:
+        warnings.append(
+            f"the tree was full: {units.plural(crowded, 'call')} counted by function only,"
+            " without the time of their callers"
+        )
+    if dropped:
+        warnings.append(
+            f"{units.plural(dropped, 'call')} not recorded: too deep, or no memory"
+        )
+    if result.displaced:
+        warnings.append(
+            "another profiler took over in some thread, where calls are missing"
+        )
+    return warnings
+
+
+def _choices(result: ProfileResult) -> Iterator[str]:
+    """Say what the choices of `ProfileResult.select` did, one line each."""
+    functions = result.functions
+    whole = result.total_ns
+    for patterns, what in ((result.focus, "focus"), (result.ignore, "ignore")):
+        if not patterns:
+            continue
+        part = result.select(**{what: patterns}).selected()
+        time = part.total_ns if what == "focus" else whole - part.total_ns
+        verb = "only calls through" if what == "focus" else "without calls of"
+        line = f"{verb} {_patterns(patterns)}: {share(time, whole)} of"
+        yield f"{line} {units.seconds(whole / 1e9)}" + _none(functions, patterns)
+    if result.hide:
+        count = len(matching(functions, result.hide))
+        yield (
+            f"{_patterns(result.hide)} hidden: {units.plural(count, 'function')} folded"
+            f" into their callers{_none(functions, result.hide)}"
+        )
+
+
+def _patterns(patterns: Sequence[str]) -> str:
+    return " or ".join(one_line(repr(pattern)) for pattern in patterns)
+
+
+def _none(functions: Sequence[Function], patterns: Sequence[str]) -> str:
+    """Tell a pattern that finds nothing, which was most likely meant otherwise."""
+    vain = [pattern for pattern in patterns if not matching(functions, [pattern])]
+    return f"; no function matches {_patterns(vain)}" if vain else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    name: str
+    picture: Icicle | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is shown of all threads, or of one of them."""
+
+    name: str
+    threads: list[_Drawn]
+    graph: Network | None
+    graph_note: str
+    tables: list[Titled]
+    peeks: list[Peek]
+
+
+def html(result: ProfileResult) -> str:
+    """Give the figures, the icicle of each thread, the call graph, and tables."""
+    from ..views.html import render
+
+    shown = result.selected()
+    seconds, _, unit = units.seconds(shown.total_ns / 1e9).partition(" ")
+    if result.by_thread:
+        parts = [
+            _part(part, one_line(part.threads[0].name), orders=1)
+            for part in list(_by_thread(shown))[:_THREADS]
+        ]
+    else:
+        parts = [_part(shown, "", orders=3)]
+    return render(
+        "prun/result.html.j2",
+        result=result,
+        figure=seconds,
+        unit=unit,
+        summary=_summary(result),
+        warnings=_warnings(result),
+        profiles=parts,
+        fold=result.fold,
+        more=max(0, len(shown.threads) - _THREADS),
+        notes=_notes(result),
+    )
+
+
+def _part(result: ProfileResult, name: str, orders: int) -> _Part:
+    table = rows(result)
+    names = names_of(result.functions)
+    graph, note = call_graph(table, names)
+    return _Part(
+        name=name,
+        threads=list(_drawings(result)),
+        graph=graph,
+        graph_note=note,
+        tables=function_tables(table, names, orders),
+        peeks=peeks(table, names),
+    )
+
+
+def names_of(functions: Sequence[Function]) -> dict[Label, str]:
+    """Give each function's qualified name."""
+    return {function.label: function.qualname for function in functions}
+
+
+def _drawings(result: ProfileResult) -> Iterator[_Drawn]:
+    busiest = sorted(result.threads, key=lambda thread: -thread.total_ns)
+    for thread in busiest[:_THREADS]:
+        title = f"Calls of {thread.name}"
+        yield _Drawn(thread.name, icicle(_blocks(result, thread), title=title))
+
+
+def _blocks(result: ProfileResult, thread: Thread) -> list[Block]:
+    """Make the icicle's blocks: each node one, or with `fold` each path of functions."""
+    tops: list[Block] = []
+    top_children: dict[int, _Place] = {}
+    # For each node, its block.
+    places: list[_Place] = []
+    for index, function in enumerate(thread.function):
+        parent = thread.parent[index]
+        above = places[parent] if parent >= 0 else None
+        place = above.running(function) if above and result.fold else None
+        if place is None:
+            children = above.children if above else top_children
+            siblings = above.block.below if above else tops
+            if function not in children:
+                called = result.functions[function]
+                group = "" if called.native else called.file
+                block = Block(short(called.qualname), group, 0.0)
+                siblings.append(block)
+                children[function] = _Place(block, function, above, {}, Counter())
+            place = children[function]
+        place.block.value += thread.self_ns[index]
+        place.figures["calls"] += thread.calls[index]
+        place.figures["resumes"] += thread.resumes[index]
+        places.append(place)
+    _sum_up(places, result, thread.total_ns)
+    return tops
+
+
+@dataclass(slots=True)
+class _Place:
+    """A block while it is made."""
+
+    block: Block
+    function: int
+    above: _Place | None
+    children: dict[int, _Place]
+    figures: Counter[str]
+
+    def running(self, function: int) -> _Place | None:
+        """Give the call of a function that this one is part of."""
+        place: _Place | None = self
+        while place is not None and place.function != function:
+            place = place.above
+        return place
+
+
+def _sum_up(places: list[_Place], result: ProfileResult, total: float) -> None:
+    """Widen each block by what is below it, and say what the mouse is told."""
+    order = list({id(place): place for place in places}.values())
+    own = {id(place): place.block.value for place in order}
+    # A block comes after the one that it stands under.
+    for place in reversed(order):
+        if place.above is not None:
+            place.above.block.value += place.block.value
+    for place in order:
+        function = result.functions[place.function]
+        block = place.block
+        block.title = (
+            f"{short(function.qualname)}: {units.seconds(block.value / 1e9)},"
+            f" {share(block.value, total)}; own {units.seconds(own[id(place)] / 1e9)};"
+            f" {units.plural(place.figures['calls'], 'call')}"
+        )
+        if place.figures["resumes"]:
+            block.title += f", {units.plural(place.figures['resumes'], 'resumption')}"
+        if not function.native:
+            block.title += f"; {function.file}:{function.line}"
+
+
+def _notes(result: ProfileResult) -> list[Note]:
+    inside, outside, native_inside, native_outside, *_ = result.costs_ns
+    costs = "nothing"
+    if any(result.costs_ns):
+        costs = (
+            f"{units.seconds(result.overhead_ns / 1e9)} in all:"
+            f" {units.seconds((inside + outside) / 1e9)} a Python call,"
+            f" {units.seconds((native_inside + native_outside) / 1e9)} a C call"
+        )
+    nodes = sum(len(thread) for thread in result.threads)
+    return [
+        Note("subtracted", costs),
+        Note("recorded for", units.seconds(result.wall_ns / 1e9)),
+        Note("C functions", "recorded" if result.builtins else "not recorded"),
+        Note("paths", f"{nodes:,}, exact: each function once a path that leads to it"),
+        Note("Python", result.python),
+        Note("when", result.created),
+    ]
