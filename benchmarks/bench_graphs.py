@@ -62,6 +62,8 @@ def ours() -> list[Task]:
         ("back references, depth 5", lambda nodes: picture(graphs, nodes, 5)),
         ("chain to a module", lambda nodes: chain(graphs, nodes)),
         ("why", lambda nodes: graphs.why(nodes[7])),
+        ("deep size of the nodes", lambda nodes: graphs.asizeof(nodes)),
+        ("picture of 100 nodes, wall", lambda nodes: draw(100)),
         ("take the heap apart", lambda nodes: _core.Heap(("nbprobe",))),
         ("retained sizes of all", analyse),
         ("retained size, kept", lambda nodes: kept[0].retained(nodes[7])),
@@ -98,6 +100,18 @@ def guppy() -> list[Task]:
     ]
 
 
+def draw(count: int) -> object:
+    from nbprobe import _core
+
+    boxes = [
+        {"label": f"Node\n{n} items", "shape": "box", "style": "filled,rounded"}
+        for n in range(count)
+    ]
+    arrows = [((n - 1) // 3, n, {"label": ".next"}) for n in range(1, count)]
+    arrows += [(n, n // 7, {"label": "[3]"}) for n in range(0, count, 4)]
+    return _core.draw(boxes, arrows, {})
+
+
 def picture(module: Any, nodes: list[Node], depth: int) -> object:
     return module.show_backrefs(
         [nodes[7].values], max_depth=depth, output=io.StringIO()
@@ -126,10 +140,12 @@ def run(tool: str, tracked: int, calls: int) -> list[dict[str, Any]]:
             file.write("5")
         before = resident("VmRSS")
         times = []
+        # A picture is drawn by another process: that thread only waits.
+        clock = time.perf_counter if name.endswith("wall") else time.thread_time
         for _ in range(calls):
-            start = time.thread_time()
+            start = clock()
             task(nodes)
-            times.append(time.thread_time() - start)
+            times.append(clock() - start)
             if times[-1] > 2:
                 break
         rows.append(

@@ -8,6 +8,7 @@ comes into being because somebody looked.
 
 from __future__ import annotations
 
+from .asizeof import Asized, Sizes, asized, asizeof, asizesof, flatsize, sizes
 from .chains import find_backref_chain, find_ref_chain, is_proper_module
 from .references import show_backrefs, show_chain, show_refs
 from .result import Holder, Node, Reference, ReferenceGraph, Why
@@ -27,17 +28,23 @@ from .types import (
 from .why import why
 
 __all__ = [
+    "Asized",
     "Holder",
     "Node",
     "Reference",
     "ReferenceGraph",
+    "Sizes",
     "Why",
+    "asized",
+    "asizeof",
+    "asizesof",
     "at",
     "at_addrs",
     "by_type",
     "count",
     "find_backref_chain",
     "find_ref_chain",
+    "flatsize",
     "get_leaking_objects",
     "get_new_ids",
     "growth",
@@ -48,6 +55,7 @@ __all__ = [
     "show_growth",
     "show_most_common_types",
     "show_refs",
+    "sizes",
     "typestats",
     "why",
 ]

@@ -193,6 +193,23 @@ class Heap:
     def size(self, object: object, /) -> int: ...
     def retained(self, object: object, /) -> int: ...
 
+@final
+class DeepSize:
+    def __new__(
+        cls,
+        *,
+        align: int = 8,
+        limit: int = -1,
+        code: bool = False,
+        frames: bool = False,
+        excluded: tuple[type, ...] = (),
+        special: tuple[type, ...] = (),
+    ) -> Self: ...
+    def add(self, object: object, /) -> int: ...
+    def flat(self, object: object, /) -> int: ...
+    def skip(self, objects: tuple[object, ...], /) -> None: ...
+    def found(self) -> list[Any]: ...
+
 PICTURE_NODES: int
 PICTURE_EDGES: int
 

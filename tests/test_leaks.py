@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from nbprobe import _core
+from nbprobe.graphs import asized, asizeof
 from nbprobe.timeit import measure
 
 CALLS = 300
@@ -79,6 +80,8 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "steady_from": lambda: _core.steady_from(SERIES),
     "fit_power": lambda: _core.fit_power(SERIES, SERIES),
     "fit_complexity": lambda: _core.fit_complexity(SERIES, SERIES),
+    "asizeof": lambda: asizeof(SERIES, {"x": SERIES}),
+    "asized": lambda: asized({"x": SERIES}, detail=2),
     "draw": picture,
     "measure": lambda: measure("zero", "zero = 0", globals={}, number=2, repeat=2),
     "measure, failing": failing_statement,

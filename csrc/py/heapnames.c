@@ -6,6 +6,7 @@
 
 #include <structmember.h>
 
+#include "arrays.h"
 #include "compat.h"
 #include "heapwalk.h"
 #include "state.h"
@@ -180,6 +181,15 @@ search_code(finding *it, PyObject *op)
     compare(it, code->co_exceptiontable, "co_exceptiontable");
 }
 
+static void
+search_array(finding *it, PyObject *op)
+{
+    Py_ssize_t count;
+    PyObject *const *items = nbp_arrays_items(op, &count);
+    compare(it, nbp_arrays_base(op), "base");
+    search_items(it, items, count);
+}
+
 /* Kinds whose fields are described nowhere. */
 static void
 search_special(finding *it, PyObject *op)
@@ -207,6 +217,9 @@ search_special(finding *it, PyObject *op)
         compare(it, ((PyFunctionObject *)op)->func_annotations, "__annotations__");
         compare(it, ((PyFunctionObject *)op)->func_name, "__name__");
         compare(it, ((PyFunctionObject *)op)->func_qualname, "__qualname__");
+    }
+    else if (nbp_arrays_is(op)) {
+        search_array(it, op);
     }
     else if (PyType_Check(op)) {
         search_type(it, op);
@@ -281,6 +294,7 @@ static PyObject *
 names_between(PyObject *source, PyObject *target)
 {
     finding it = {.target = target};
+    nbp_arrays_prepare();
     search(&it, source);
     PyObject *list = PyList_New((Py_ssize_t)it.count); /* owned, returned */
     for (size_t i = 0; i < it.count; i++) {

@@ -4,6 +4,7 @@
  * reference to everything that it found, before it makes the first object. */
 #include <Python.h>
 
+#include "arrays.h"
 #include "compat.h"
 #include "heapwalk.h"
 #include "state.h"
@@ -86,6 +87,7 @@ static PyObject *
 referents(PyObject *Py_UNUSED(module), PyObject *op)
 {
     objects found = {0};
+    nbp_arrays_prepare();
     nbp_walk_references(op, append_visited, &found);
     keep(&found);
     return into_list(&found);

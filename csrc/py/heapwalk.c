@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "heapwalk.h"
 
+#include "arrays.h"
 #include "compat.h"
 #include "state.h"
 
@@ -21,6 +22,7 @@ list_one(PyObject *op, void *arg)
 PyObject *
 nbp_walk_prepare(void)
 {
+    nbp_arrays_prepare();
     return Py_NewRef(Py_None);
 }
 
@@ -36,6 +38,7 @@ nbp_walk_tracked(PyObject *Py_UNUSED(prepared), visitproc visit, void *arg)
 PyObject *
 nbp_walk_prepare(void)
 {
+    nbp_arrays_prepare();
     PyObject *gc = PyImport_ImportModule("gc"); /* owned */
     if (gc == NULL) {
         return NULL;
@@ -69,7 +72,7 @@ nbp_walk_is_unlisted(PyObject *op)
     if (Py_TYPE(op)->tp_flags & Py_TPFLAGS_HAVE_GC) {
         return is_static_type(op) || (PyObject_IS_GC(op) && !PyObject_GC_IsTracked(op));
     }
-    return PyCode_Check(op);
+    return PyCode_Check(op) || nbp_arrays_is(op);
 }
 
 static void
@@ -121,6 +124,21 @@ nbp_walk_references(PyObject *op, visitproc visit, void *arg)
     }
     else if (is_static_type(op)) {
         walk_static_type((PyTypeObject *)op, visit, arg);
+    }
+    if (nbp_arrays_is(op)) {
+        nbp_arrays_visit(op, visit, arg);
+    }
+}
+
+void
+nbp_walk_keys(PyObject *op, visitproc visit, void *arg)
+{
+    PyObject *key; /* borrowed */
+    Py_ssize_t at = 0;
+    if (PyDict_Check(op) && nbp_layout_dict_hides_keys(op)) {
+        while (PyDict_Next(op, &at, &key, NULL)) {
+            visit(key, arg);
+        }
     }
 }
 

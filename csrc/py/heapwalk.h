@@ -26,6 +26,10 @@ void nbp_walk_tracked(PyObject *prepared, visitproc visit, void *arg);
  * objects, static types and dictionaries beside attributes, which it leaves out. */
 void nbp_walk_references(PyObject *op, visitproc visit, void *arg);
 
+/* Calls `visit` with the keys of a dictionary that are str and nothing else, which
+ * tp_traverse leaves out because they lead nowhere. Nothing for other objects. */
+void nbp_walk_keys(PyObject *op, visitproc visit, void *arg);
+
 /* Calls `visit` with each reference that a running frame holds. */
 void nbp_walk_frame(nbp_frame *frame, visitproc visit, void *arg);
 

@@ -107,6 +107,12 @@ nbp_layout_hides_dict(PyObject *op)
 #endif
 }
 
+bool
+nbp_layout_dict_hides_keys(PyObject *op)
+{
+    return DK_IS_UNICODE(((PyDictObject *)op)->ma_keys);
+}
+
 size_t
 nbp_layout_attributes_bytes(PyObject *op)
 {

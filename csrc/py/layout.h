@@ -29,6 +29,9 @@ PyObject *nbp_layout_dict(PyObject *op);
 /* True when that dictionary has to be added to what tp_traverse reports. */
 bool nbp_layout_hides_dict(PyObject *op);
 
+/* True when a dictionary does not report its keys to the collector. */
+bool nbp_layout_dict_hides_keys(PyObject *dict);
+
 /* Bytes of the attributes kept without a dictionary, of a dictionary's table, and of
  * the names that a type keeps for the attributes of its instances. */
 size_t nbp_layout_attributes_bytes(PyObject *op);

@@ -46,6 +46,7 @@ int nbp_add_clock(PyObject *module);
 int nbp_add_collector(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
+int nbp_add_deepsize(PyObject *module);
 int nbp_add_engine(PyObject *module);
 int nbp_add_fit(PyObject *module);
 int nbp_add_heap(PyObject *module);

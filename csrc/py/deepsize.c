@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* DeepSize: how large objects are together with all that they lead to, each object
+ * counted once. Code is left out, because everything leads to it and it leads
+ * everywhere: classes, modules, functions, frames. */
+#include <Python.h>
+
+#include "arrays.h"
+#include "compat.h"
+#include "heapwalk.h"
+#include "state.h"
+
+/* What is done with the instances of a type. */
+enum { UNDECIDED, COUNTED, IGNORED, HANDED_OUT };
+
+typedef struct {
+    PyObject_HEAD
+    size_t mask;          /* sizes are rounded up to a multiple of mask + 1 */
+    Py_ssize_t limit;     /* references followed from each object; -1: all */
+    int code, frames;     /* count these too */
+    PyObject *excluded;   /* owned; tuple of types */
+    PyObject *special;    /* owned; tuple of types to hand out as well */
+    PyObject *found;      /* owned; list of instances of those */
+    nbp_heapgraph *known; /* owned; as a set: objects that are counted, or will be */
+    unsigned char *sized; /* owned; of each of them, whether it has been counted */
+    size_t capacity;
+} DeepSize;
+
+/* One search, which runs no code. */
+typedef struct {
+    DeepSize *owner; /* borrowed */
+    nbp_typetable table;
+    unsigned char *kinds; /* owned; of each type by number */
+    uint32_t kind_count;
+    PyObject **queue; /* owned; borrowed objects */
+    size_t first, last, capacity;
+    PyObject **special; /* owned; borrowed objects, in the order of the search */
+    size_t special_count, special_capacity;
+    uint64_t bytes;
+    bool failed; /* memory was short */
+} search;
+
+static bool
+is_instance_of_any(PyTypeObject *type, PyObject *types)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(types); i++) {
+        if (PyType_IsSubtype(type, (PyTypeObject *)PyTuple_GET_ITEM(types, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_code(PyTypeObject *type)
+{
+    return PyType_FastSubclass(type, Py_TPFLAGS_TYPE_SUBCLASS) ||
+           PyType_IsSubtype(type, &PyModule_Type) || type == &PyFunction_Type ||
+           PyType_IsSubtype(type, &PyCFunction_Type) || type == &PyMethod_Type ||
+           type == &PyCode_Type || type == &PyClassMethod_Type ||
+           type == &PyStaticMethod_Type || type == &PyWrapperDescr_Type ||
+           type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type ||
+           type == &PySuper_Type;
+}
+
+static unsigned char
+decide(const DeepSize *self, PyTypeObject *type)
+{
+    if (is_instance_of_any(type, self->excluded) ||
+        PyType_IsSubtype(type, &PyModule_Type) || (is_code(type) && !self->code) ||
+        (type == &PyFrame_Type && !self->frames)) {
+        return IGNORED;
+    }
+    return is_instance_of_any(type, self->special) ? HANDED_OUT : COUNTED;
+}
+
+/* What is done with `type`, and its number. */
+static unsigned char
+kind_of(search *it, PyTypeObject *type, uint32_t *number)
+{
+    *number = nbp_typetable_number(&it->table, type);
+    if (*number == UINT32_MAX) {
+        it->failed = true;
+        return IGNORED;
+    }
+    if (*number >= it->kind_count) {
+        uint32_t count = 2 * *number + 256;
+        unsigned char *kinds = realloc(it->kinds, count);
+        if (kinds == NULL) {
+            it->failed = true;
+            return IGNORED;
+        }
+        memset(kinds + it->kind_count, UNDECIDED, count - it->kind_count);
+        it->kinds = kinds;
+        it->kind_count = count;
+    }
+    if (it->kinds[*number] == UNDECIDED) {
+        it->kinds[*number] = decide(it->owner, type);
+    }
+    return it->kinds[*number];
+}
+
+static bool
+append(PyObject ***items, size_t *count, size_t *capacity, PyObject *op)
+{
+    if (*count == *capacity) {
+        size_t more = *capacity == 0 ? 256 : 2 * *capacity;
+        PyObject **grown = realloc(*items, more * sizeof(PyObject *));
+        if (grown == NULL) {
+            return false;
+        }
+        *items = grown;
+        *capacity = more;
+    }
+    (*items)[(*count)++] = op;
+    return true;
+}
+
+/* Makes `op` known; false when it was, or memory is short. */
+static bool
+admit(DeepSize *self, PyObject *op, nbp_node *node, bool *failed)
+{
+    size_t before = nbp_heapgraph_nodes(self->known);
+    if (nbp_heapgraph_add(self->known, (uintptr_t)op, node) != NBP_OK) {
+        *failed = true;
+        return false;
+    }
+    if (*node >= self->capacity) {
+        size_t capacity = 2 * (size_t)*node + 1024;
+        unsigned char *sized = realloc(self->sized, capacity);
+        if (sized == NULL) {
+            *failed = true;
+            return false;
+        }
+        memset(sized + self->capacity, 0, capacity - self->capacity);
+        self->sized = sized;
+        self->capacity = capacity;
+    }
+    return nbp_heapgraph_nodes(self->known) > before;
+}
+
+static int
+meet(PyObject *op, void *arg)
+{
+    search *it = arg;
+    nbp_node node;
+    /* See heaprefs.c for what has no references and is met all the same. */
+    if (Py_REFCNT(op) > 0 && admit(it->owner, op, &node, &it->failed)) {
+        it->owner->sized[node] = 1;
+        if (!append(&it->queue, &it->last, &it->capacity, op)) {
+            it->failed = true;
+        }
+        __builtin_prefetch(op);
+    }
+    return 0;
+}
+
+static void
+count(search *it, PyObject *op, bool follow)
+{
+    uint32_t number;
+    unsigned char kind = kind_of(it, Py_TYPE(op), &number);
+    if (kind == IGNORED) {
+        return;
+    }
+    size_t mask = it->owner->mask;
+    it->bytes += (nbp_walk_size(op, it->table.methods[number]) + mask) & ~mask;
+    if (kind == HANDED_OUT &&
+        !append(&it->special, &it->special_count, &it->special_capacity, op)) {
+        it->failed = true;
+    }
+    if (follow) {
+        nbp_walk_references(op, meet, it);
+        nbp_walk_keys(op, meet, it);
+    }
+}
+
+/* Breadth first: a list of a million links is no deeper than any other graph. */
+static void
+run(search *it, PyObject *start)
+{
+    Py_ssize_t limit = it->owner->limit;
+    if (!append(&it->queue, &it->last, &it->capacity, start)) {
+        it->failed = true;
+        return;
+    }
+    size_t level_end = it->last;
+    Py_ssize_t depth = 0;
+    while (it->first < it->last && !it->failed) {
+        if (it->first == level_end) {
+            level_end = it->last;
+            depth++;
+        }
+        count(it, it->queue[it->first++], limit < 0 || depth < limit);
+    }
+}
+
+/* Hands the special objects over; -1 with an exception set. */
+static int
+hand_out(DeepSize *self, const search *it)
+{
+    for (size_t i = 0; i < it->special_count; i++) {
+        if (PyList_Append(self->found, it->special[i]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(add_doc,
+             "add($self, object, /)\n"
+             "--\n"
+             "\n"
+             "Bytes of an object and of what it leads to.\n"
+             "\n"
+             "What was counted before is left out, as is what `skip` was told.\n");
+
+static PyObject *
+deepsize_add(PyObject *op, PyObject *object)
+{
+    DeepSize *self = (DeepSize *)op;
+    search it = {.owner = self};
+    nbp_node node = 0;
+    nbp_arrays_prepare();
+    admit(self, object, &node, &it.failed);
+    if (!it.failed && self->sized[node]) {
+        return PyLong_FromLong(0);
+    }
+    if (it.failed || nbp_typetable_init(&it.table) != NBP_OK) {
+        return PyErr_NoMemory();
+    }
+    self->sized[node] = 1;
+    run(&it, object);
+    /* What was found stays alive meanwhile: it is in the queue of a heap that stands
+     * still until here, and the list below makes no room for code before it is full. */
+    for (size_t i = 0; i < it.special_count; i++) {
+        Py_INCREF(it.special[i]);
+    }
+    int failed = it.failed ? -1 : hand_out(self, &it);
+    for (size_t i = 0; i < it.special_count; i++) {
+        Py_DECREF(it.special[i]);
+    }
+    nbp_typetable_free(&it.table);
+    free(it.kinds);
+    free(it.queue);
+    free(it.special);
+    if (it.failed) {
+        return PyErr_NoMemory();
+    }
+    return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(it.bytes);
+}
+
+PyDoc_STRVAR(flat_doc, "flat($self, object, /)\n"
+                       "--\n"
+                       "\n"
+                       "Bytes of an object alone; 0 when it was counted before.\n");
+
+static PyObject *
+deepsize_flat(PyObject *op, PyObject *object)
+{
+    DeepSize *self = (DeepSize *)op;
+    Py_ssize_t limit = self->limit;
+    self->limit = 0;
+    PyObject *bytes = deepsize_add(op, object);
+    self->limit = limit;
+    return bytes;
+}
+
+PyDoc_STRVAR(skip_doc, "skip($self, objects, /)\n"
+                       "--\n"
+                       "\n"
+                       "Count these only when they are given to `add` themselves.\n");
+
+static PyObject *
+deepsize_skip(PyObject *op, PyObject *objects)
+{
+    if (!PyTuple_CheckExact(objects)) {
+        PyErr_SetString(PyExc_TypeError, "skip takes a tuple");
+        return NULL;
+    }
+    bool failed = false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++) {
+        nbp_node node;
+        admit((DeepSize *)op, PyTuple_GET_ITEM(objects, i), &node, &failed);
+    }
+    return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(found_doc, "found($self, /)\n"
+                        "--\n"
+                        "\n"
+                        "Instances of the special types met since the last call.\n");
+
+static PyObject *
+deepsize_found(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    DeepSize *self = (DeepSize *)op;
+    PyObject *fresh = PyList_New(0); /* owned, given to self */
+    if (fresh == NULL) {
+        return NULL;
+    }
+    PyObject *found = self->found; /* owned, returned */
+    self->found = fresh;
+    return found;
+}
+
+static int
+check_types(PyObject *types, const char *name)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(types); i++) {
+        if (!PyType_Check(PyTuple_GET_ITEM(types, i))) {
+            PyErr_Format(PyExc_TypeError, "%s must be types", name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+deepsize_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"align",    "limit",   "code", "frames",
+                               "excluded", "special", NULL};
+    Py_ssize_t align = 8, limit = -1;
+    int code = 0, frames = 0;
+    PyObject *excluded = NULL, *special = NULL; /* borrowed */
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$nnppO!O!:DeepSize", keywords,
+                                     &align, &limit, &code, &frames, &PyTuple_Type,
+                                     &excluded, &PyTuple_Type, &special)) {
+        return NULL;
+    }
+    if (align > 1 && (align & (align - 1)) != 0) {
+        return PyErr_Format(PyExc_ValueError, "align must be a power of 2, and is %zd",
+                            align);
+    }
+    if ((excluded != NULL && check_types(excluded, "excluded") < 0) ||
+        (special != NULL && check_types(special, "special") < 0)) {
+        return NULL;
+    }
+    DeepSize *self = (DeepSize *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->mask = align > 1 ? (size_t)align - 1 : 0;
+    self->limit = limit;
+    self->code = code;
+    self->frames = frames;
+    self->excluded = excluded == NULL ? PyTuple_New(0) : Py_NewRef(excluded);
+    self->special = special == NULL ? PyTuple_New(0) : Py_NewRef(special);
+    self->found = PyList_New(0);
+    self->known = nbp_heapgraph_new(0);
+    if (self->excluded == NULL || self->special == NULL || self->found == NULL ||
+        self->known == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static int
+deepsize_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    DeepSize *self = (DeepSize *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->excluded);
+    Py_VISIT(self->special);
+    Py_VISIT(self->found);
+    return 0;
+}
+
+static int
+deepsize_clear(PyObject *op)
+{
+    DeepSize *self = (DeepSize *)op;
+    Py_CLEAR(self->found);
+    return 0;
+}
+
+static void
+deepsize_dealloc(PyObject *op)
+{
+    DeepSize *self = (DeepSize *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    deepsize_clear(op);
+    Py_CLEAR(self->excluded);
+    Py_CLEAR(self->special);
+    nbp_heapgraph_destroy(&self->known);
+    free(self->sized);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef deepsize_methods[] = {
+    {"add", deepsize_add, METH_O, add_doc},
+    {"flat", deepsize_flat, METH_O, flat_doc},
+    {"skip", deepsize_skip, METH_O, skip_doc},
+    {"found", deepsize_found, METH_NOARGS, found_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(
+    deepsize_doc,
+    "DeepSize(*, align=8, limit=-1, code=False, frames=False, excluded=(),\n"
+    "         special=())\n"
+    "--\n"
+    "\n"
+    "How large objects are together with what they lead to, each counted once.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "align : int\n"
+    "    Sizes are rounded up to a multiple of it, a power of 2; 1 for none.\n"
+    "limit : int\n"
+    "    How many references to follow from an object; negative for all.\n"
+    "code : bool\n"
+    "    Count classes, functions and their code too.\n"
+    "frames : bool\n"
+    "    Count frames too.\n"
+    "excluded : tuple of type\n"
+    "    Instances of these are not counted, nor what only they lead to.\n"
+    "special : tuple of type\n"
+    "    Instances of these are given by `found` as well.\n"
+    "\n"
+    "Notes\n"
+    "-----\n"
+    "Runs no code of the objects and makes none. Addresses are remembered from one\n"
+    "call to the next: the objects have to stay alive until the last.\n");
+
+static PyType_Slot deepsize_slots[] = {
+    {Py_tp_doc, (void *)deepsize_doc},
+    {Py_tp_new, deepsize_new},
+    {Py_tp_traverse, deepsize_traverse},
+    {Py_tp_clear, deepsize_clear},
+    {Py_tp_dealloc, deepsize_dealloc},
+    {Py_tp_methods, deepsize_methods},
+    {0, NULL},
+};
+
+static PyType_Spec deepsize_spec = {
+    .name = "nbprobe._core.DeepSize",
+    .basicsize = sizeof(DeepSize),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = deepsize_slots,
+};
+
+int
+nbp_add_deepsize(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &deepsize_spec, NULL); /* owned */
+    if (type == NULL) {
+        return -1;
+    }
+    int failed = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type); /* the module keeps it */
+    return failed;
+}

@@ -1,0 +1,318 @@
+"""Deep sizes: pympler's where those are right, the memory's where they are not."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import sys
+import types
+from collections import deque
+from typing import Any
+
+import pytest
+
+from nbprobe import _core, graphs
+from nbprobe.graphs.buffers import Buffer, Contents, register
+
+asizeof = pytest.importorskip("pympler.asizeof", reason="compares with pympler")
+numpy = pytest.importorskip("numpy")
+
+SHARED = [1, 2, 3]
+
+PLAIN: dict[str, Any] = {
+    "int": 1,
+    "long int": 10**30,
+    "negative": -5,
+    "float": 1.5,
+    "complex": 1j,
+    "bool": True,
+    "None": None,
+    "str": "abc",
+    "latin str": "é",
+    "wide str": "日本" * 9,
+    "bytes": b"xyz",
+    "bytearray": bytearray(b"abc"),
+    "empty": [(), [], {}, set(), frozenset(), "", b""],
+    "list": list(range(1000)),
+    "tuple": tuple(map(str, range(99))),
+    "set": {1, 2, "x"},
+    "large set": set(range(5000)),
+    "dict": {"a": [1, 2], "b": {"c": (1, 2)}},
+    "large dict": {number: str(number) for number in range(1000)},
+    "dict of str": {str(number): number for number in range(1000)},
+    "shared": [SHARED, SHARED, {"x": SHARED}],
+    "nested": [[[[[[1], 2], 3], 4], 5], 6],
+    "range": range(10),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_containers_have_pymplers_size(name: str) -> None:
+    value = PLAIN[name]
+    assert graphs.asizeof(value) == asizeof.asizeof(value)
+    assert graphs.asizeof(value, align=1) == asizeof.asizeof(value, align=1)
+    assert graphs.flatsize(value) == asizeof.flatsize(value)
+    assert graphs.flatsize(value, 64) == asizeof.flatsize(value, 64)
+
+
+def test_several_objects() -> None:
+    objs = [SHARED, {"x": SHARED}, SHARED, [SHARED, [4, 5]], 7]
+    assert graphs.asizeof(*objs) == asizeof.asizeof(*objs)
+    assert graphs.asizesof(*objs) == asizeof.asizesof(*objs)
+    assert graphs.asizesof() == ()
+    assert graphs.asizeof() == 0
+
+
+def test_a_limit_of_references() -> None:
+    nested = [[[[[]]]]]
+    for limit in (0, 1, 2, 10):
+        expected = asizeof.asizeof(nested, limit=limit)
+        assert graphs.asizeof(nested, limit=limit) == expected
+
+
+def test_code_is_left_out_unless_asked_for() -> None:
+    class Thing:
+        pass
+
+    plain = graphs.asizeof([1, 2])
+    held = [1, 2, Thing, sys, len, print, test_several_objects]
+    assert graphs.asizeof(held) - sys.getsizeof(held) == plain - sys.getsizeof([1, 2])
+    assert graphs.asizeof(Thing) == asizeof.asizeof(Thing) == 0
+    assert graphs.asizeof(Thing, code=True) > sys.getsizeof(Thing)
+    assert graphs.asizeof([Thing()], exclude=[Thing]) == sys.getsizeof([1])
+
+
+def test_detail() -> None:
+    value = {"x": [1, 2], "y": SHARED}
+    ours = graphs.asized(value, detail=2)
+    theirs = asizeof.asized(value, detail=2)
+    assert isinstance(ours, graphs.Asized)
+    assert (ours.size, ours.flat) == (theirs.size, theirs.flat)
+    assert sum(ref.size for ref in ours.refs) + ours.flat == ours.size
+    (lists,) = [ref for ref in ours.refs if ref.name.startswith("[V] 'x'")]
+    assert lists.size == asizeof.asizeof([1, 2]) and len(lists.refs) == 2
+    assert ours.get(lists.name) is lists
+    assert ours.get("nothing") is None
+    assert ours.format(depth=1).count("\n") == len(ours.refs)
+    assert str(ours).startswith(f"size {ours.size}, flat {ours.flat}, refs[")
+    assert isinstance(graphs.asized(1, 2), tuple)
+
+
+def test_attributes_without_a_dictionary_get_none() -> None:
+    class Thing:
+        def __init__(self) -> None:
+            self.held = [1] * 1000
+
+    thing = Thing()
+    assert graphs.asizeof(thing) > 8000
+    assert graphs.asizeof(thing) < 8600
+    assert not any(type(held) is dict for held in gc.get_referents(thing))
+
+
+def test_views_share_their_memory() -> None:
+    array = numpy.zeros(1_000_000)
+    assert graphs.asizeof(array) - array.nbytes in range(100, 200)
+    view = array[::2]
+    assert graphs.asizeof(view) - array.nbytes in range(200, 400)
+    assert graphs.asizeof([array, view, array.T, view[1:]]) - array.nbytes < 1000
+    assert graphs.asizeof(memoryview(array)) - array.nbytes < 1000
+    own = graphs.asizesof(array, view)
+    assert own[1] < 200
+    data = bytes(1_000_000)
+    assert graphs.asizeof(numpy.frombuffer(data)) - len(data) in range(100, 300)
+    assert graphs.asizeof([data, numpy.frombuffer(data)]) - len(data) in range(100, 400)
+
+
+def test_arrays_of_objects_have_items() -> None:
+    rows = [[number] * 100 for number in range(10)]
+    array = numpy.empty((2, 5), dtype=object)
+    array.flat[:] = range(10)
+    for index, row in enumerate(rows):
+        array[divmod(index, 5)] = row
+    alone = graphs.asizeof(rows)
+    assert alone < graphs.asizeof(array) < alone + 500
+    assert _core.reference_names(array, rows[7]) == [("index", 7)]
+    view = array.T
+    assert _core.reference_names(view, array) == [("attribute", "base")]
+    assert any(it is rows[3] for it in _core.referents(array))
+    assert not any(it is rows[3] for it in _core.referents(view))
+    empty = numpy.empty((3, 0), dtype=object)
+    assert _core.referents(empty) == []
+
+
+def test_a_base_is_held_by_its_views() -> None:
+    array = numpy.arange(10)
+    view = array[2:]
+    (holders,) = _core.referrers([array])
+    assert any(it is view for it in holders)
+    heap = _core.Heap(("nbprobe",))
+    del array
+    retained = _core.Heap(("nbprobe",)).retained(view)
+    assert retained > 80
+    del heap
+
+
+def test_a_deque_has_items_and_a_weak_reference_none() -> None:
+    import weakref
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    thing.data = bytes(10_000)  # type: ignore[attr-defined]
+    assert graphs.asizeof(deque([bytes(10_000)])) > 10_000
+    assert graphs.asizeof(weakref.ref(thing)) < 1000
+
+
+def test_a_list_of_a_million_links() -> None:
+    last: Any = None
+    for _ in range(1_000_000):
+        last = [last]
+    try:
+        # The list, a place that it holds, and what comes before it.
+        assert graphs.asizeof(last) == 1_000_000 * sys.getsizeof([1]) + 16
+        assert len(_core.referents(last)) == 1
+        assert _core.Heap(()).retained(last) >= 1_000_000 * sys.getsizeof([1])
+    finally:
+        while last is not None:  # the interpreter's own way is bounded, not ours
+            (last,) = last
+
+
+def test_a_data_frame_is_its_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"x": numpy.arange(100_000), "y": numpy.zeros(100_000)})
+    size = graphs.asizeof(frame)
+    assert 1_600_000 < size < 1_700_000
+    assert graphs.asizeof([frame, frame["x"], frame[:10]]) - size < 20_000
+
+
+def test_arrow_memory_counts_once() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    column = pyarrow.array(list(range(100_000)))
+    size = graphs.asizeof(column)
+    assert 800_000 <= size < 830_000
+    half = column.slice(50_000)
+    assert graphs.asizeof([column, half]) - size < 1000
+    table = pyarrow.table({"x": column, "y": column})
+    assert graphs.asizeof(table) - size < 1000
+    assert graphs.asizeof([table, table.to_batches()[0]]) - size < 1500
+    assert graphs.asizeof(pyarrow.allocate_buffer(5000)) >= 5000
+
+
+def test_a_mapped_file(tmp_path: Any) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(50_000))
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as mapping:
+        assert 50_000 <= graphs.asizeof(mapping) < 50_500
+        assert graphs.asizeof([mapping, memoryview(mapping)]) < 51_000
+        array = numpy.frombuffer(mapping, dtype=numpy.uint8)
+        assert 50_000 <= graphs.asizeof(array) < 51_000
+        del array
+    gc.collect()
+    assert graphs.asizeof(mapping) < 1000  # closed
+
+
+def test_memory_of_a_device_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch is stood in for by a module with a storage of its kind: only how it is
+    registered and told apart is tested here."""
+
+    class UntypedStorage:
+        def __init__(self, device: str) -> None:
+            self.device = device
+
+        def data_ptr(self) -> int:
+            return 4096
+
+        def nbytes(self) -> int:
+            return 1 << 20
+
+    class Tensor:
+        def __init__(self, storage: UntypedStorage) -> None:
+            self.storage = storage
+
+        def untyped_storage(self) -> UntypedStorage:
+            return self.storage
+
+    module = types.ModuleType("torch")
+    module.Tensor = Tensor  # type: ignore[attr-defined]
+    module.UntypedStorage = UntypedStorage  # type: ignore[attr-defined]
+    on_device = UntypedStorage("cuda:0")
+    tensors = [Tensor(on_device), Tensor(on_device), Tensor(UntypedStorage("cpu"))]
+    assert graphs.sizes(tensors).devices == {}
+    monkeypatch.setitem(sys.modules, "torch", module)
+    found = graphs.sizes(tensors)
+    assert found.devices == {"cuda:0": 1 << 20}
+    assert 1 << 20 <= found.total < (1 << 20) + 5000
+
+
+def test_a_provider_of_ones_own_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frame:
+        def __init__(self, *pieces: tuple[int, int]) -> None:
+            self.pieces = pieces
+
+    module = types.ModuleType("thirdparty")
+    module.Frame = Frame  # type: ignore[attr-defined]
+    held = [bytes(5000)]
+
+    def provide(frame: Frame) -> Contents:
+        if not frame.pieces:
+            raise ValueError("half built")
+        buffers = tuple(Buffer(start, end - start) for start, end in frame.pieces)
+        return Contents(buffers, (held,))
+
+    from nbprobe.graphs import buffers
+
+    monkeypatch.setattr(buffers, "_PROVIDERS", {})
+    register("thirdparty", ("Frame",), provide)
+    frames = [Frame((0, 1000)), Frame((500, 1500)), Frame((3000, 3100), (900, 3050))]
+    without = graphs.asizeof(frames)
+    monkeypatch.setitem(sys.modules, "thirdparty", module)
+    assert graphs.asizeof(frames) - without == 3100 + graphs.asizeof(held)
+    assert graphs.asizeof(Frame()) < 1000
+
+
+def test_nothing_is_imported_to_look() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from nbprobe import graphs; graphs.asizeof([1]);"
+        "print([name for name in ('numpy', 'pandas', 'pyarrow', 'torch')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"align": 3}, "align must be a power of 2, and is 3"),
+        ({"limit": -1}, "limit must not be negative, and is -1"),
+        ({"stats": 1}, "stats are not printed here"),
+        ({"exclude": ["x"]}, "excluded must be types"),
+    ],
+)
+def test_bad_arguments_get_one_line(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        graphs.asizeof([1], **options)
+
+
+def test_looking_changes_nothing() -> None:
+    class Thing:
+        def __init__(self) -> None:
+            self.x = {"y": [1.5]}
+
+    things = [Thing() for _ in range(10)]
+    for _ in range(5):
+        graphs.asizeof(things)
+    gc.collect()
+    counts = [sys.getrefcount(it) for it in things]
+    tracked, blocks = len(gc.get_objects()), sys.getallocatedblocks()
+    for _ in range(50):
+        graphs.asizeof(things)
+    gc.collect()
+    assert [sys.getrefcount(it) for it in things] == counts
+    assert len(gc.get_objects()) - tracked <= 1
+    assert sys.getallocatedblocks() - blocks < 50
