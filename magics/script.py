@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 import runpy
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
 from .errors import NbprobeError
 
@@ -21,7 +24,13 @@ class ScriptError(NbprobeError):
     """There is no such script."""
 
 
-def run(arguments: Sequence[str], known: Mapping[str, object] | None = None) -> None:
+def run(
+    arguments: Sequence[str],
+    known: Mapping[str, object] | None = None,
+    *,
+    module: bool = False,
+    execute: Callable[[CodeType, dict[str, Any]], object] | None = None,
+) -> None:
     """Run a program in this process, as ``__main__``.
 
     Parameters
@@ -31,6 +40,11 @@ def run(arguments: Sequence[str], known: Mapping[str, object] | None = None) -> 
         a module. Then what the program finds in ``sys.argv``.
     known : mapping, optional
         Names that every module knows meanwhile without importing them.
+    module : bool
+        The first argument is the name of a module, whatever else has that name.
+    execute : callable, optional
+        Is given the program's code and names to run, for tools that want none of the
+        frames that `runpy` has on the stack.
 
     Raises
     ------
@@ -40,13 +54,15 @@ def run(arguments: Sequence[str], known: Mapping[str, object] | None = None) -> 
         Whatever the program raises, SystemExit included.
     """
     target = arguments[0]
-    path = _find(target)
+    path = None if module else _find(target)
     before = {name: getattr(builtins, name, _MISSING) for name in known or {}}
     argv, search = sys.argv, sys.path[:]
     try:
         vars(builtins).update(known or {})
         sys.argv = list(arguments)
-        if path is None:
+        if execute is not None:
+            _execute(target, path, execute)
+        elif path is None:
             sys.path.insert(0, os.getcwd())
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         else:
@@ -59,6 +75,45 @@ def run(arguments: Sequence[str], known: Mapping[str, object] | None = None) -> 
                 delattr(builtins, name)
             else:
                 setattr(builtins, name, value)
+
+
+def _execute(
+    target: str,
+    path: str | None,
+    execute: Callable[[CodeType, dict[str, Any]], object],
+) -> None:
+    """Load a program as `runpy` does, and let it be run."""
+    spec: ModuleSpec | None = None
+    if path is None:
+        sys.path.insert(0, os.getcwd())
+        try:
+            # What pdb and trace use too: runpy has no public name for it.
+            details = runpy._get_module_details(target)  # type: ignore[attr-defined]
+        except ImportError as error:
+            raise ScriptError(
+                f"there is no module {target!a} to run: {error}"
+            ) from None
+        _, spec, code = details
+        sys.argv[0] = spec.origin or target
+    else:
+        sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+        with io.open_code(os.path.abspath(path)) as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+    main = ModuleType("__main__")
+    vars(main).update(
+        __builtins__=builtins,
+        __file__=code.co_filename,
+        __spec__=spec,
+        __package__=spec.parent if spec else None,
+        __loader__=spec.loader if spec else None,
+    )
+    before = sys.modules.get("__main__")
+    sys.modules["__main__"] = main
+    try:
+        execute(code, vars(main))
+    finally:
+        if before is not None:
+            sys.modules["__main__"] = before
 
 
 def _find(target: str) -> str | None:

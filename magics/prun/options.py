@@ -158,5 +158,5 @@ def chosen(result: ProfileResult, options: Parsed) -> ProfileResult:
         ignore=options.ignore,
         hide=options.hide,
         by_thread=options.threads,
-        fold=options.fold,
+        fold=options.values.get("fold", False),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import nbprobe
-from nbprobe.__main__ import main
+from nbprobe.__main__ import COMMANDS, main
 
 STANDARD = re.compile(
     r"(\d+) loops?, best of (\d+): [\d.e+-]+ (nsec|usec|msec|sec) per loop"
@@ -176,7 +176,8 @@ def test_help_and_version(
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["timit"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "nbprobe: there is no command 'timit'; the commands are: timeit"
+    known = ", ".join(COMMANDS)
+    assert line == f"nbprobe: there is no command 'timit'; the commands are: {known}"
 
 
 def test_as_a_module_it_imports_from_here_and_needs_no_ipython(tmp_path: Path) -> None:
