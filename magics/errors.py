@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MissingPackageError", "NbprobeError", "ResultFileError"]
+__all__ = ["MissingPackageError", "NbprobeError", "ResultFileError", "SamplingError"]
 
 
 class NbprobeError(RuntimeError):
@@ -18,3 +18,7 @@ class ResultFileError(NbprobeError):
 
 class MissingPackageError(NbprobeError, ImportError):
     """An optional package that the call needs is not installed."""
+
+
+class SamplingError(NbprobeError):
+    """The stacks of threads cannot be read here; the message says why."""

@@ -49,6 +49,10 @@ class Option:
     repeatable : bool
         Whether every occurrence counts: the value is a tuple of all of them. Otherwise
         the last one wins, as it does for IPython and getopt.
+    implied : str
+        The text of the value when a long option is given without one, not empty where
+        that is allowed: the next word is the value then only if it is a number, and
+        something follows it.
     """
 
     name: str
@@ -59,11 +63,14 @@ class Option:
     default: Any = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
+    implied: str = ""
 
     @property
     def usage(self) -> str:
         """The option as the help writes it."""
         value = "{" + ",".join(self.choices) + "}" if self.choices else self.metavar
+        if self.implied:
+            value = f"[{value}]"
         return ", ".join(self.flags) + (f" {value}" if value else "")
 
     def read(self, flag: str, text: str) -> Any:
@@ -180,7 +187,7 @@ class OptionTable:
             if _is_long(flag)
         ]
         try:
-            pairs, rest = getopt.getopt(list(arguments), letters, words)
+            pairs, rest = getopt.getopt(self._spelled_out(arguments), letters, words)
         except getopt.GetoptError as error:
             flag = ("-" if len(error.opt) == 1 else "--") + error.opt
             if flag in self._by_flag and self._by_flag[flag].metavar:
@@ -196,11 +203,33 @@ class OptionTable:
             )
         return self._parsed(found, arguments=tuple(rest))
 
+    def _spelled_out(self, arguments: Sequence[str]) -> list[str]:
+        """Write implied values where they are meant, for getopt knows of none."""
+        found = list(arguments)
+        for index, word in enumerate(found):
+            if not word.startswith("-") or word == "--":
+                break
+            option = self._by_flag.get(word)
+            if option is None or not option.implied:
+                continue
+            if len(found) > index + 2 and _is_number(found[index + 1]):
+                found[index : index + 2] = [f"{word}={found[index + 1]}"]
+            else:
+                found[index] = f"{word}={option.implied}"
+        return found
+
     def _read_word(self, words: _Line, found: dict[str, list[Any]]) -> None:
         flag, equals, _ = words.peek().partition("=")
         option = self._option(flag, words)
         words.skip(len(flag) + len(equals))
-        if option.metavar:
+        if option.implied and not equals:
+            words.skip_blanks()
+            text = option.implied
+            if _is_number(words.peek()) and words.continues():
+                text = words.peek()
+                words.skip(len(text))
+            value = option.read(flag, text)
+        elif option.metavar:
             if not equals:
                 words.skip_blanks()
             value = self._value(option, flag, words)
@@ -297,7 +326,11 @@ class OptionTable:
             words.skip(len(flag) if _is_long(flag) else len(word))
             words.skip(len(equals))
             option = self._by_flag.get(flag)
-            if option is not None and option.metavar:
+            if option is not None and option.implied and not equals:
+                words.skip_blanks()
+                if _is_number(words.peek()):
+                    words.skip(len(words.peek()))
+            elif option is not None and option.metavar:
                 if not equals:
                     words.skip_blanks()
                 value = words.peek()
@@ -318,6 +351,10 @@ def _is_long(flag: str) -> bool:
     return flag.startswith("--")
 
 
+def _is_number(word: str) -> bool:
+    return re.fullmatch(r"\d+\.?\d*|\.\d+", word) is not None
+
+
 class _Line:
     """Reads words off a line; `position` is where the next one begins."""
 
@@ -330,6 +367,10 @@ class _Line:
         match = re.compile(r"\S*").match(self.line, self.position)
         assert match
         return match.group()
+
+    def continues(self) -> bool:
+        """Whether something follows the next word."""
+        return bool(self.line[self.position + len(self.peek()) :].strip())
 
     def skip(self, count: int) -> None:
         self.position += count

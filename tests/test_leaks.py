@@ -55,6 +55,15 @@ def allocations() -> None:
     counted.start()
 
 
+def sampler() -> None:
+    looking = _core.Sampler(20_000)
+    looking.start()
+    looking.table()
+    looking.stop()
+    looking.spans()
+    looking.stats()
+
+
 def failing_statement() -> None:
     with pytest.raises(ZeroDivisionError):
         measure("1 / zero", "zero = 0", globals={}, budget=0.001)
@@ -74,6 +83,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "Counters": events,
     "resident memory": resident,
     "Allocations": allocations,
+    "Sampler": sampler,
     "mean_interval": lambda: _core.mean_interval(SERIES),
     "quantile": lambda: _core.quantile(SERIES, 0.3),
     "outliers": lambda: _core.outliers(SERIES),

@@ -63,6 +63,17 @@ nbp_weakref_target(PyObject *reference)
 #    define NBP_THREAD_FRAME(thread) ((thread)->cframe->current_frame)
 #endif
 
+/* Whether a thread points to its innermost frame through a structure of its own. */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_THREAD_FRAME_FIELD current_frame
+#    define NBP_FRAME_IS_INDIRECT  false
+#    define NBP_INNER_FRAME_OFFSET 0
+#else
+#    define NBP_THREAD_FRAME_FIELD cframe
+#    define NBP_FRAME_IS_INDIRECT  true
+#    define NBP_INNER_FRAME_OFFSET offsetof(_PyCFrame, current_frame)
+#endif
+
 /* The thread that runs, and the frame that it runs: an address that identifies the
  * frame as long as it lives. PyEval_GetFrame would make a frame object of it, which
  * takes longer than all the rest of a probe. */
@@ -133,11 +144,29 @@ nbp_running_frame(PyThreadState *thread)
 #    define NBP_FRAME_FUNCTION(frame) ((PyObject *)(frame)->f_func)
 #endif
 
+/* The same as offsets, and that of the instruction a frame is at. */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_FRAME_CODE_FIELD        f_executable
+#    define NBP_FRAME_INSTRUCTION_FIELD instr_ptr
+#else
+#    define NBP_FRAME_CODE_FIELD        f_code
+#    define NBP_FRAME_INSTRUCTION_FIELD prev_instr
+#endif
+
 /* True when frames of no Python code stand where C called the interpreter. */
 #if PY_VERSION_HEX >= 0x030C0000
 #    define NBP_FRAME_MARKERS 1
+#    define NBP_FRAME_MARKER  FRAME_OWNED_BY_CSTACK
 #else
 #    define NBP_FRAME_MARKERS 0
+#    define NBP_FRAME_MARKER  -1
+#endif
+
+/* Whether the characters of a string follow its head; only those are read unasked. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_TEXT_IS_READY(ascii) true
+#else
+#    define NBP_TEXT_IS_READY(ascii) ((ascii)->state.ready)
 #endif
 
 /* The cached members of a code object, `visit` called with each; NULL among them. */

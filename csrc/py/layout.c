@@ -6,6 +6,7 @@
 
 #include <internal/pycore_dict.h>
 #include <internal/pycore_frame.h>
+#include <internal/pycore_interp.h>
 #include <internal/pycore_object.h>
 
 #include "compat.h"
@@ -272,4 +273,72 @@ bool
 nbp_layout_frame_is_held(nbp_frame *frame)
 {
     return frame->owner != FRAME_OWNED_BY_THREAD;
+}
+
+/* ---- for the sampler ---- */
+
+/* A copy of a string's head is as good as the string, for this. */
+static bool
+read_text_head(const void *head, nbp_text_place *out)
+{
+    PyASCIIObject ascii;
+    memcpy(&ascii, head, sizeof(ascii));
+    uint32_t kind = ascii.state.kind;
+    if (!ascii.state.compact || !NBP_TEXT_IS_READY(&ascii) || ascii.length < 0 ||
+        (kind != 1 && kind != 2 && kind != 4)) {
+        return false;
+    }
+    *out = (nbp_text_place){
+        .length = (size_t)ascii.length,
+        .kind = kind,
+        .data =
+            ascii.state.ascii ? sizeof(PyASCIIObject) : sizeof(PyCompactUnicodeObject),
+    };
+    return true;
+}
+
+void
+nbp_layout_describe(nbp_interpreter_layout *out)
+{
+    _Static_assert(sizeof(PyCodeObject) < NBP_LAYOUT_HEAD, "a code object's head");
+    _Static_assert(offsetof(PyThreadState, native_thread_id) <
+                           offsetof(PyThreadState, id) &&
+                       offsetof(PyThreadState, id) + 8 <= NBP_LAYOUT_HEAD,
+                   "a thread's head");
+    *out = (nbp_interpreter_layout){
+        .threads = offsetof(PyInterpreterState, threads.head),
+        .next = offsetof(PyThreadState, next),
+        .owner = offsetof(PyThreadState, interp),
+        .id = offsetof(PyThreadState, id),
+        .ident = offsetof(PyThreadState, thread_id),
+        .tid = offsetof(PyThreadState, native_thread_id),
+        .frame = offsetof(PyThreadState, NBP_THREAD_FRAME_FIELD),
+        .thread_size = offsetof(PyThreadState, id) + sizeof(uint64_t),
+        .inner_frame = NBP_INNER_FRAME_OFFSET,
+        .frame_is_indirect = NBP_FRAME_IS_INDIRECT,
+        .code = offsetof(nbp_frame, NBP_FRAME_CODE_FIELD),
+        .caller = offsetof(nbp_frame, previous),
+        .instruction = offsetof(nbp_frame, NBP_FRAME_INSTRUCTION_FIELD),
+        .kind = offsetof(nbp_frame, owner),
+        .frame_size = offsetof(nbp_frame, localsplus),
+        .marker = NBP_FRAME_MARKER,
+        .generator = FRAME_OWNED_BY_GENERATOR,
+        .references = offsetof(PyObject, ob_refcnt),
+        .type = offsetof(PyObject, ob_type),
+        .units = offsetof(PyVarObject, ob_size),
+        .first_line = offsetof(PyCodeObject, co_firstlineno),
+        .file = offsetof(PyCodeObject, co_filename),
+        .name = offsetof(PyCodeObject, co_name),
+        .qualname = offsetof(PyCodeObject, co_qualname),
+        .lines = offsetof(PyCodeObject, co_linetable),
+        .instructions = offsetof(PyCodeObject, co_code_adaptive),
+        .code_size = offsetof(PyCodeObject, co_code_adaptive),
+        .length = offsetof(PyVarObject, ob_size),
+        .bytes = offsetof(PyBytesObject, ob_sval),
+        .text_size = sizeof(PyASCIIObject),
+        .code_type = (uintptr_t)&PyCode_Type,
+        .text_type = (uintptr_t)&PyUnicode_Type,
+        .bytes_type = (uintptr_t)&PyBytes_Type,
+        .text = read_text_head,
+    };
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "sites.h"
+#include "stacks.h"
 
 /* The attributes that `op` keeps without a dictionary: `count` names and values, any of
  * which may be NULL. All borrowed, valid until code runs. */
@@ -66,5 +67,9 @@ PyObject *const *nbp_layout_frame_variables(nbp_frame *frame);
 
 /* True when a generator or a coroutine, which is an object of its own, holds it. */
 bool nbp_layout_frame_is_held(nbp_frame *frame);
+
+/* Where the sampler finds threads, frames and code, as the headers say that this was
+ * compiled with: check before relying on it. Needs no GIL. */
+void nbp_layout_describe(nbp_interpreter_layout *out);
 
 #endif /* NBP_LAYOUT_H */

@@ -32,11 +32,11 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_calls,    nbp_add_clock,       nbp_add_collector, nbp_add_config,
-    nbp_add_counters, nbp_add_deepsize,    nbp_add_engine,    nbp_add_fit,
-    nbp_add_heap,     nbp_add_loop,        nbp_add_names,     nbp_add_paths,
-    nbp_add_picture,  nbp_add_probes,      nbp_add_refs,      nbp_add_rss,
-    nbp_add_stats,    nbp_add_allocations,
+    nbp_add_allocations, nbp_add_calls,    nbp_add_clock,    nbp_add_collector,
+    nbp_add_config,      nbp_add_counters, nbp_add_deepsize, nbp_add_engine,
+    nbp_add_fit,         nbp_add_heap,     nbp_add_loop,     nbp_add_names,
+    nbp_add_paths,       nbp_add_picture,  nbp_add_probes,   nbp_add_refs,
+    nbp_add_rss,         nbp_add_sampler,  nbp_add_stats,
 };
 
 static int
@@ -65,6 +65,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->loop_type);
     Py_VISIT(state->peak_type);
     Py_VISIT(state->sampler_type);
+    Py_VISIT(state->stack_sampler_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_VISIT(state->probe_types[kind]);
     }
@@ -86,6 +87,7 @@ core_clear(PyObject *module)
     Py_CLEAR(state->loop_type);
     Py_CLEAR(state->peak_type);
     Py_CLEAR(state->sampler_type);
+    Py_CLEAR(state->stack_sampler_type);
     for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
         Py_CLEAR(state->probe_types[kind]);
     }

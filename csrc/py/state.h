@@ -23,6 +23,7 @@ typedef struct {
     PyTypeObject *peak_type;                    /* owned; ResidentPeak */
     PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
     PyTypeObject *sampler_type;                 /* owned; ResidentSampler */
+    PyTypeObject *stack_sampler_type;           /* owned; Sampler */
     nbp_rss_t *rss;            /* owned: resident memory of this process */
     PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
     nbp_moment origin;         /* when the module was imported, in both clocks */
@@ -57,6 +58,7 @@ int nbp_add_picture(PyObject *module);
 int nbp_add_probes(PyObject *module);
 int nbp_add_refs(PyObject *module);
 int nbp_add_rss(PyObject *module);
+int nbp_add_sampler(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that

@@ -18,6 +18,7 @@ from IPython.core.magic import (
 
 from ..cell import Cell
 from ..code import Code
+from ..errors import SamplingError
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -31,12 +32,14 @@ from .options import (
     HIDE,
     IGNORE,
     LIMITS,
+    SAMPLE,
     SORT,
     THREADS,
     check,
     chosen,
 )
 from .result import ProfileResult
+from .sampling import sample
 from .view_profile import report
 
 TABLE = OptionTable(
@@ -59,6 +62,7 @@ TABLE = OptionTable(
         HIDE,
         FOLD,
         *BUILTINS,
+        SAMPLE,
         NAME,
         VS_NAME,
         EXPORT,
@@ -96,6 +100,7 @@ Examples::
     In [5]: %prun --hide site-packages --hide /lib/python3 main()
     In [6]: %prun --name before main()
     In [7]: %prun --vs before faster_main()
+    In [8]: %prun --sample main()
 """
 
 
@@ -125,13 +130,9 @@ class Prun(ToolMagics):
         partial: list[ProfileResult] = []
         try:
             statement = self._statement(code, options, in_cell=cell is not None)
-            result = profile(
-                statement,
-                globals=code.globals,
-                locals=code.locals,
-                builtins=not options.no_builtins,
-                on_partial=partial.append,
-            )
+            result = self._profile(statement, code, options, partial)
+        except SamplingError as error:
+            raise UsageError(f"%prun --sample: {error}; count with %prun") from None
         except SystemExit:
             if not partial:
                 raise
@@ -143,6 +144,30 @@ class Prun(ToolMagics):
             error.__traceback__ = code.user_traceback(error)
             raise
         return self._deliver(result, options, earlier)
+
+    def _profile(
+        self,
+        statement: Code,
+        code: Cell,
+        options: Parsed,
+        partial: list[ProfileResult],
+    ) -> ProfileResult:
+        __tracebackhide__ = True
+        if options.sample is not None:
+            return sample(
+                statement,
+                globals=code.globals,
+                locals=code.locals,
+                hz=options.sample,
+                on_partial=partial.append,
+            )
+        return profile(
+            statement,
+            globals=code.globals,
+            locals=code.locals,
+            builtins=not options.no_builtins,
+            on_partial=partial.append,
+        )
 
     def _options(self, line: str) -> Parsed:
         try:

@@ -20,6 +20,7 @@ __all__ = [
     "HIDE",
     "IGNORE",
     "LIMITS",
+    "SAMPLE",
     "SORT",
     "THREADS",
     "check",
@@ -55,6 +56,13 @@ def _pattern(text: str) -> str:
     if not text:
         raise ValueError("a regular expression that is not empty")
     return text
+
+
+def _rate(text: str) -> float:
+    rate = float(text) if re.fullmatch(r"[0-9.]+", text) else 0.0
+    if not 1 <= rate <= 20000:
+        raise ValueError("looks a second, 1 to 20000")
+    return rate
 
 
 LIMITS = Option(
@@ -119,6 +127,16 @@ BUILTINS = (
         ("--no-builtins",),
         "Leave functions in C out; their time is their callers' then.",
     ),
+)
+SAMPLE = Option(
+    "sample",
+    ("--sample",),
+    "Look at all stacks HZ times a second instead of counting calls [default of HZ: "
+    "1000]: for code where counting is too much, and for which lines are hot. Shares have "
+    "an error, which is shown.",
+    "HZ",
+    _rate,
+    implied="1000",
 )
 EXPORT = Option(
     "export",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..results import Result
+from .sampled import Sampling
 
 if TYPE_CHECKING:
     import pstats
@@ -180,6 +181,9 @@ class ProfileResult(Result):
         Version of the interpreter.
     created : str
         When, ISO 8601, UTC.
+    sampling : Sampling, optional
+        How the profile was sampled; None when calls were counted. Where it was sampled,
+        calls are samples that met the function, and times are shares of the time.
 
     Notes
     -----
@@ -211,6 +215,7 @@ class ProfileResult(Result):
     interrupted: bool
     python: str
     created: str
+    sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
         """Refuse nodes of functions that are not there."""

@@ -6,12 +6,14 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..views import units
 from ..views.icicle import Block, Icicle, icicle
 from ..views.names import clean, one_line
 from ..views.network import Network
 from ..views.notes import Note
+from . import view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows
 from .result import Function, ProfileResult, Thread
@@ -30,6 +32,8 @@ def headline(result: ProfileResult) -> str:
 
 def _summary(result: ProfileResult) -> str:
     shown = result.selected()
+    if result.sampling is not None:
+        return view_sampled.summary(shown, result.sampling)
     functions = {place for thread in shown.threads for place in thread.function}
     return (
         f"{units.plural(shown.calls, 'call')} of"
@@ -69,6 +73,10 @@ def report(
     limits : sequence of str
         Each a number of lines, a share of them, or a regular expression.
     """
+    if result.sampling is not None:
+        order = sort or ("tottime",)
+        cut = [_limit(each) for each in limits]
+        return clean(view_sampled.report(result, result.sampling, order, cut))
     stats = result.stats()
     stream = io.StringIO()
     stats.stream = stream  # type: ignore[attr-defined]
@@ -106,6 +114,8 @@ def _warnings(result: ProfileResult) -> list[str]:
         warnings.append(
             f"{units.plural(dropped, 'call')} not recorded: too deep, or no memory"
         )
+    if result.sampling is not None:
+        warnings += view_sampled.warnings(result, result.sampling)
     if result.displaced:
         warnings.append(
             "another profiler took over in some thread, where calls are missing"
@@ -192,13 +202,18 @@ def _part(result: ProfileResult, name: str, orders: int) -> _Part:
     table = rows(result)
     names = names_of(result.functions)
     graph, note = call_graph(table, names)
+    sampling = result.sampling
+    margin = partial(view_sampled.margin, sampling) if sampling else None
+    tables = function_tables(table, names, orders if sampling is None else 2, margin)
+    if sampling is not None and not (result.focus or result.ignore or result.hide):
+        tables.insert(1, Titled("By line", view_sampled.line_table(sampling)))
     return _Part(
         name=name,
         threads=list(_drawings(result)),
         graph=graph,
         graph_note=note,
-        tables=function_tables(table, names, orders),
-        peeks=peeks(table, names),
+        tables=tables,
+        peeks=peeks(table, names, margin),
     )
 
 
@@ -268,13 +283,14 @@ def _sum_up(places: list[_Place], result: ProfileResult, total: float) -> None:
     for place in reversed(order):
         if place.above is not None:
             place.above.block.value += place.block.value
+    noun = "call" if result.sampling is None else "sample"
     for place in order:
         function = result.functions[place.function]
         block = place.block
         block.title = (
             f"{short(function.qualname)}: {units.seconds(block.value / 1e9)},"
             f" {share(block.value, total)}; own {units.seconds(own[id(place)] / 1e9)};"
-            f" {units.plural(place.figures['calls'], 'call')}"
+            f" {units.plural(place.figures['calls'], noun)}"
         )
         if place.figures["resumes"]:
             block.title += f", {units.plural(place.figures['resumes'], 'resumption')}"
@@ -283,6 +299,8 @@ def _sum_up(places: list[_Place], result: ProfileResult, total: float) -> None:
 
 
 def _notes(result: ProfileResult) -> list[Note]:
+    if result.sampling is not None:
+        return view_sampled.notes(result, result.sampling)
     inside, outside, native_inside, native_outside, *_ = result.costs_ns
     costs = "nothing"
     if any(result.costs_ns):

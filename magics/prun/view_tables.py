@@ -76,6 +76,22 @@ _COLUMNS = (
     Column("where", code=True),
 )
 
+# Gives the error of a share, where calls were sampled and not counted.
+Margin = Callable[[float], str]
+
+
+def _columns(margin: Margin | None) -> tuple[Column, ...]:
+    if margin is None:
+        return _COLUMNS
+    names = _COLUMNS[6:]
+    return (
+        Column("samples", "right"),
+        *_COLUMNS[1:5],
+        Column("± of self", "right"),
+        *names,
+    )
+
+
 _ORDERS: tuple[tuple[str, Callable[[LabelRow], float]], ...] = (
     ("By own time", lambda row: -row.self_ns),
     ("By time with callees", lambda row: -row.total_ns),
@@ -84,7 +100,10 @@ _ORDERS: tuple[tuple[str, Callable[[LabelRow], float]], ...] = (
 
 
 def function_tables(
-    table: Mapping[Label, LabelRow], names: Mapping[Label, str], orders: int = 3
+    table: Mapping[Label, LabelRow],
+    names: Mapping[Label, str],
+    orders: int = 3,
+    margin: Margin | None = None,
 ) -> list[Titled]:
     """Give the functions in several orders.
 
@@ -96,6 +115,8 @@ def function_tables(
         What each is called.
     orders : int
         How many orders: own time, time with callees, calls.
+    margin : callable, optional
+        Gives the error of a share, when calls are samples.
     """
     total = sum(row.self_ns for row in table.values())
     titled = []
@@ -103,18 +124,25 @@ def function_tables(
         # By its own variable, because the loop goes on.
         ordered = sorted(table, key=lambda label, by=order: (by(table[label]), label))  # type: ignore[misc]
         cells = [
-            _cells(label, names[label], table[label], total)
+            _cells(label, names[label], table[label], total, margin)
             for label in ordered[:limit]
         ]
         more = max(0, len(table) - limit)
-        titled.append(Titled(title, Table(_COLUMNS, tuple(cells), more)))
+        titled.append(Titled(title, Table(_columns(margin), tuple(cells), more)))
     return titled
 
 
-def _cells(label: Label, name: str, row: Pair, total: float) -> tuple[str | Hint, ...]:
+def _cells(
+    label: Label, name: str, row: Pair, total: float, margin: Margin | None
+) -> tuple[str | Hint, ...]:
     file, line, _ = label
     calls = f"{row.calls:,}"
-    if row.primitive != row.calls:
+    last = units.seconds(row.self_ns / 1e9 / max(row.calls, 1))
+    if margin is not None:
+        # Samples that met it several times, in a recursion, count once.
+        calls = f"{row.primitive:,}"
+        last = margin(row.self_ns / total if total > 0 else 0.0)
+    elif row.primitive != row.calls:
         calls += f"/{row.primitive:,}"
     return (
         calls,
@@ -122,16 +150,17 @@ def _cells(label: Label, name: str, row: Pair, total: float) -> tuple[str | Hint
         share(row.self_ns, total),
         units.seconds(row.total_ns / 1e9),
         share(row.total_ns, total),
-        units.seconds(row.self_ns / 1e9 / max(row.calls, 1)),
+        last,
         one_line(short(name)),
         where(file, line),
     )
 
 
-_PEEK_COLUMNS = (Column(""), *_COLUMNS[:1], *_COLUMNS[3:5], *_COLUMNS[6:])
-
-
-def peeks(table: Mapping[Label, LabelRow], names: Mapping[Label, str]) -> list[Peek]:
+def peeks(
+    table: Mapping[Label, LabelRow],
+    names: Mapping[Label, str],
+    margin: Margin | None = None,
+) -> list[Peek]:
     """Show who calls the functions that take most time, whom they call, and their text."""
     total = sum(row.self_ns for row in table.values())
     callees: dict[Label, list[tuple[Label, Pair]]] = {label: [] for label in table}
@@ -139,6 +168,8 @@ def peeks(table: Mapping[Label, LabelRow], names: Mapping[Label, str]) -> list[P
         for caller, pair in row.callers.items():
             callees.setdefault(caller, []).append((label, pair))
     busiest = sorted(table, key=lambda label: (-table[label].self_ns, label))
+    columns = _columns(margin)
+    columns = (Column(""), columns[0], *columns[3:5], *columns[6:])
     found = []
     for label in busiest[:_PEEKS]:
         pairs = [("called by", *pair) for pair in table[label].callers.items()]
@@ -147,7 +178,7 @@ def peeks(table: Mapping[Label, LabelRow], names: Mapping[Label, str]) -> list[P
         cells = []
         for word, other, pair in pairs[:_PAIRS]:
             calls, _, _, time, percent, _, *rest = _cells(
-                other, names[other], pair, total
+                other, names[other], pair, total, margin
             )
             cells.append((word, calls, time, percent, *rest))
         file, line, _ = label
@@ -156,7 +187,7 @@ def peeks(table: Mapping[Label, LabelRow], names: Mapping[Label, str]) -> list[P
             Peek(
                 title=one_line(short(names[label])),
                 where="" if file == "~" else one_line(f"{file}:{line}", 300),
-                table=Table(_PEEK_COLUMNS, tuple(cells), max(0, len(pairs) - _PAIRS)),
+                table=Table(columns, tuple(cells), max(0, len(pairs) - _PAIRS)),
                 source=source,
                 note=note,
             )

@@ -27,9 +27,10 @@ from nbprobe.views.html import page
 from .gallery import GALLERY
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
+from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
-GALLERY = GALLERY | MEMIT | PRUN
+GALLERY = GALLERY | MEMIT | PRUN | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 
