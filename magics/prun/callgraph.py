@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from ..views import units
 from ..views.names import one_line, shorten
 from ..views.network import Edge, Network, network
 from .pairs import Label, LabelRow, Pair
-from .view_tables import share, short
+from .view_tables import share, short, where
 
 __all__ = ["call_graph"]
 
@@ -103,10 +102,9 @@ def _box(label: Label, name: str, row: LabelRow, total: float) -> dict[str, str]
     file, line, _ = label
     own, whole = row.self_ns / total, min(row.total_ns / total, 1.0)
     title = shorten(one_line(short(name)), 28)
-    place = "C" if file == "~" else f"{os.path.basename(file)}:{line}"
     lines = [title]
     if file != "~":
-        lines.append(shorten(one_line(place), 28))
+        lines.append(shorten(where(file, line).text, 28))
     lines.append(f"{share(row.total_ns, total)} (own {share(row.self_ns, total)})")
     lines.append(f"{row.calls:,}x")
     size = 8 + 4 * whole**0.5

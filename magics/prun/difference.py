@@ -12,7 +12,7 @@ from .pairs import rows
 if TYPE_CHECKING:
     from .result import ProfileResult
 
-__all__ = ["Change", "ProfileDiff", "difference"]
+__all__ = ["Change", "ProfileDiff", "difference", "is_cell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,12 @@ class ProfileDiff(Result):
 
 _CELL = re.compile(r"<ipython-input-|[/\\]ipykernel_\d+[/\\]|^<nbprobe ")
 
+
+def is_cell(file: str) -> bool:
+    """Whether a name of a file is that of a notebook's cell."""
+    return _CELL.search(file) is not None
+
+
 _Key = tuple[str, str]
 
 
@@ -122,7 +128,7 @@ def difference(before: ProfileResult, after: ProfileResult) -> ProfileDiff:
         names = {function.label: function.qualname for function in result.functions}
         for label, row in rows(result).items():
             file, line, _ = label
-            place = "a cell" if _CELL.search(file) else file
+            place = "a cell" if is_cell(file) else file
             there = found.setdefault((place, names[label]), _Sides())
             there.file, there.line = file, line
             there.calls[side] += row.calls

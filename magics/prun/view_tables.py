@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..views import units
 from ..views.names import one_line
 from ..views.tables import Column, Hint, Table
+from .difference import is_cell
 from .pairs import Label, LabelRow, Pair
 
 __all__ = ["Peek", "Titled", "function_tables", "peeks", "share", "short", "where"]
@@ -55,9 +56,8 @@ def where(file: str, line: int) -> Hint:
     """Give a place in short, with the full path for the mouse."""
     if file == "~":
         return Hint("C" if not line else str(line), "")
-    return Hint(
-        one_line(f"{os.path.basename(file)}:{line}"), one_line(f"{file}:{line}", 300)
-    )
+    name = "cell" if is_cell(file) else os.path.basename(file)
+    return Hint(one_line(f"{name}:{line}"), one_line(f"{file}:{line}", 300))
 
 
 def share(time: float, total: float) -> str:
