@@ -29,9 +29,12 @@ static void
 shadow_destroy(nbp_shadow **self_p)
 {
     if (*self_p != NULL) {
-        free((*self_p)->records);
-        free((*self_p)->lines);
-        free(*self_p);
+        nbp_shadow *self = *self_p;
+        free(self->records);
+        free(self->record_memory);
+        free(self->lines);
+        free(self->line_memory);
+        free(self);
         *self_p = NULL;
     }
 }
@@ -66,11 +69,15 @@ new_shadow(nbp_lines *owner, uint64_t id, uint64_t thread)
 {
     nbp_shadow *self = allocate(sizeof(*self));
     nbp_record *records = calloc(FIRST_CAPACITY, sizeof(*records));
-    if (self == NULL || records == NULL) {
+    nbp_record_memory *memory =
+        owner->with_memory ? calloc(FIRST_CAPACITY, sizeof(*memory)) : NULL;
+    if (self == NULL || records == NULL || (owner->with_memory && memory == NULL)) {
         free(self);
         free(records);
+        free(memory);
         return NULL;
     }
+    self->record_memory = memory;
     self->owner = owner;
     self->id = id;
     self->thread = thread;
@@ -123,10 +130,25 @@ nbp_lines_switch(nbp_lines *self, bool on)
     self->recent_id = 0;
 }
 
+static bool
+make_room_for_memory(nbp_shadow *self, uint32_t n)
+{
+    nbp_line_memory *memory = realloc(self->line_memory, n * sizeof(*memory));
+    if (memory == NULL) {
+        return false;
+    }
+    memset(memory + self->n_lines, 0, (n - self->n_lines) * sizeof(*memory));
+    self->line_memory = memory;
+    return true;
+}
+
 bool
 nbp_shadow_make_room(nbp_shadow *self)
 {
     uint32_t n = self->owner->slots;
+    if (self->owner->with_memory && !make_room_for_memory(self, n)) {
+        return false;
+    }
     nbp_line *lines = allocate(n * sizeof(*lines));
     if (lines == NULL) {
         return false;
@@ -174,6 +196,9 @@ fold_into(nbp_shadow *to, const nbp_shadow *from)
     }
     for (uint32_t line = 0; line < from->n_lines; line++) {
         add_counters(&to->lines[line], &from->lines[line]);
+        if (to->owner->with_memory) {
+            nbp_line_memory_merge(&to->line_memory[line], &from->line_memory[line]);
+        }
     }
     to->dropped += from->dropped;
     to->moved += from->moved;
@@ -210,7 +235,8 @@ nbp_lines_close(nbp_lines *self)
     for (size_t i = 0; i < self->n_shadows; i++) {
         nbp_shadow *shadow = self->shadows[i];
         while (nbp_shadow_depth(shadow) > 0) {
-            nbp_shadow_end(shadow, nbp_shadow_pass(shadow, 0));
+            int64_t now = nbp_shadow_pass(shadow, 0, NULL);
+            nbp_shadow_end(shadow, now, self->with_memory);
             shadow->top--;
         }
     }
@@ -223,12 +249,16 @@ reset_shadow(nbp_shadow *self)
     if (self->n_lines > 0) {
         memset(self->lines, 0, self->n_lines * sizeof(*self->lines));
     }
+    if (self->n_lines > 0 && self->owner->with_memory) {
+        memset(self->line_memory, 0, self->n_lines * sizeof(*self->line_memory));
+    }
     self->tool = self->dropped = self->moved = 0;
     self->last = nbp_ticks_now(self->owner->has_counter);
-    for (nbp_record *record = self->records + 1; record <= self->top; record++) {
-        record->line->open++;
-        record->opened = self->last;
-        record->opened_tool = 0;
+    nbp_record *top = self->top;
+    self->top = self->records;
+    while (self->top < top) {
+        self->top++;
+        nbp_shadow_begin(self, self->top->line, self->last, self->owner->with_memory);
     }
 }
 

@@ -17,6 +17,7 @@
 #ifndef NBP_LINETABLE_H
 #define NBP_LINETABLE_H
 
+#include "linememory.h"
 #include "pointermap.h"
 #include "status.h"
 #include "ticks.h"
@@ -25,9 +26,8 @@ enum {
     NBP_CACHE_LINE = 64, /* bytes */
 };
 
-/* One line of one code object; times are ticks. Other engines' figures for the same
- * slots (memory) go into arrays of their own beside it, not in here: a line event
- * touches one cache line. */
+/* One line of one code object; times are ticks. What it allocates (linememory.h) is in
+ * an array of its own beside it, not in here: a line event touches one cache line. */
 typedef struct {
     _Alignas(NBP_CACHE_LINE) int64_t hits;
     int64_t inclusive;
@@ -59,10 +59,15 @@ typedef struct nbp_shadow {
     uint32_t n_lines;    /* that there are counters for */
     uint32_t capacity;   /* of `records` */
     nbp_record *records; /* owned; the first, of no frame, is on the ground */
-    uint64_t id;         /* of the thread state: never used again by another */
-    uint64_t thread;     /* threading.get_ident() */
-    int64_t dropped;     /* frames not recorded: no memory, or the stack too deep */
-    int64_t moved;       /* frames found below the top: greenlets were switched */
+    /* With memory only: */
+    nbp_line_memory *line_memory;     /* owned; by slot */
+    nbp_record_memory *record_memory; /* owned; one for each of `records` */
+    nbp_traffic traffic;              /* as of the last event */
+    /* Rare: */
+    uint64_t id;     /* of the thread state: never used again by another */
+    uint64_t thread; /* threading.get_ident() */
+    int64_t dropped; /* frames not recorded: no memory, or the stack too deep */
+    int64_t moved;   /* frames found below the top: greenlets were switched */
 } nbp_shadow;
 
 /* What an event takes, in ticks. */
@@ -77,6 +82,7 @@ struct nbp_lines {
     nbp_shadow *recent; /* borrowed from `shadows`; only with `recent_id` */
     nbp_costs costs;
     bool has_counter;
+    bool with_memory;     /* set before the first event */
     bool on;              /* else events are not counted; `recent_id` is 0 then */
     uint32_t slots;       /* lines given out */
     int64_t references;   /* of the engine and of each probe */
@@ -109,7 +115,8 @@ nbp_shadow *nbp_lines_shadow(nbp_lines *self, uint64_t id, uint64_t thread);
  * so that a program of many short threads does not fill the memory. */
 void nbp_lines_fold(nbp_lines *self, const uint64_t *alive, size_t n_alive);
 
-/* Ends every open line as of now and forgets all frames; the tables stay. */
+/* Ends every open line as of now (memory: as of its thread's last event) and forgets
+ * all frames; the tables stay. */
 void nbp_lines_close(nbp_lines *self);
 
 /* Sets all counters to 0; open lines start again now. `survivor`, if not 0, is the only

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The events of one thread: a profiled frame starts, goes over to another line, is
  * suspended, goes on, ends. What happens 50 million times a second is inline here; all
- * that is rare is in shadow.c. Locks and failures: see linetable.h. */
+ * that is rare is in shadow.c. Locks and failures: see linetable.h.
+ *
+ * `memory` is what the thread has allocated until now, NULL when nobody asks: a
+ * constant where it is inlined, so that memory costs nothing then. */
 #ifndef NBP_SHADOW_H
 #define NBP_SHADOW_H
 
@@ -16,13 +19,32 @@ nbp_shadow_depth(const nbp_shadow *self)
 
 /* ---- parts of events ---- */
 
+/* Books what was allocated since the last event to the line on top. */
+static inline void
+nbp_shadow_pass_memory(nbp_shadow *self, nbp_memory *memory)
+{
+    size_t depth = nbp_shadow_depth(self);
+    if (depth > 0) {
+        nbp_line_memory *line = &self->line_memory[self->top->line - self->lines];
+        nbp_record_memory *record = &self->record_memory[depth];
+        nbp_traffic_add(&line->own, &self->traffic, &memory->traffic);
+        record->own_high_bytes = nbp_higher(record->own_high_bytes, memory->peak_bytes);
+        record->high_bytes = nbp_higher(record->high_bytes, memory->peak_bytes);
+    }
+    self->traffic = memory->traffic;
+    memory->peak_bytes = nbp_traffic_net_bytes(&memory->traffic);
+}
+
 /* Books the time since the last event as own time of the line on top, and starts the
  * next stretch. The event's cost is booked there as well: the part of it that lies
  * behind the clock's reading falls into the next stretch, but so did that of the event
  * before into this one. */
 static inline int64_t
-nbp_shadow_pass(nbp_shadow *self, int64_t cost)
+nbp_shadow_pass(nbp_shadow *self, int64_t cost, nbp_memory *memory)
 {
+    if (memory != NULL) {
+        nbp_shadow_pass_memory(self, memory);
+    }
     int64_t now = nbp_ticks_now(self->owner->has_counter);
     nbp_line *line = self->top->line;
     line->own += now - self->last;
@@ -32,9 +54,27 @@ nbp_shadow_pass(nbp_shadow *self, int64_t cost)
     return now;
 }
 
+/* What the line of the record on top, which has just ended, has allocated. */
+static inline void
+nbp_shadow_end_memory(nbp_shadow *self)
+{
+    const nbp_line *line = self->top->line;
+    nbp_line_memory *memory = &self->line_memory[line - self->lines];
+    nbp_record_memory *record = &self->record_memory[nbp_shadow_depth(self)];
+    int64_t began = nbp_traffic_net_bytes(&record->opened);
+    if (line->open == 0) {
+        nbp_traffic_add(&memory->inclusive, &record->opened, &self->traffic);
+        memory->peak_bytes = nbp_higher(memory->peak_bytes, record->high_bytes - began);
+    }
+    memory->own_peak_bytes =
+        nbp_higher(memory->own_peak_bytes, record->own_high_bytes - began);
+    /* The caller's line was as high; that of the ground is never read. */
+    record[-1].high_bytes = nbp_higher(record[-1].high_bytes, record->high_bytes);
+}
+
 /* Ends the line of the record on top. */
 static inline void
-nbp_shadow_end(nbp_shadow *self, int64_t now)
+nbp_shadow_end(nbp_shadow *self, int64_t now, bool with_memory)
 {
     const nbp_record *top = self->top;
     nbp_line *line = top->line;
@@ -42,17 +82,28 @@ nbp_shadow_end(nbp_shadow *self, int64_t now)
         line->inclusive += now - top->opened;
         line->inclusive_tool += self->tool - top->opened_tool;
     }
+    if (with_memory) {
+        nbp_shadow_end_memory(self);
+    }
 }
 
 /* Starts `line` in the record on top. */
 static inline void
-nbp_shadow_begin(nbp_shadow *self, nbp_line *line, int64_t now)
+nbp_shadow_begin(nbp_shadow *self, nbp_line *line, int64_t now, bool with_memory)
 {
     nbp_record *top = self->top;
     line->open++;
     top->line = line;
     top->opened = now;
     top->opened_tool = self->tool;
+    if (with_memory) {
+        int64_t bytes = nbp_traffic_net_bytes(&self->traffic);
+        self->record_memory[nbp_shadow_depth(self)] = (nbp_record_memory){
+            .opened = self->traffic,
+            .high_bytes = bytes,
+            .own_high_bytes = bytes,
+        };
+    }
 }
 
 /* Whether there is room for `slot` and for one more record; makes some, else counts the
@@ -66,32 +117,35 @@ nbp_shadow_has_room(const nbp_shadow *self, uint32_t slot)
 }
 
 /* The same events when the record of the frame is not the one on top. */
-void nbp_shadow_line_elsewhere(nbp_shadow *self, const void *frame, uint32_t slot);
-void nbp_shadow_leave_elsewhere(nbp_shadow *self, const void *frame);
-void nbp_shadow_suspend_elsewhere(nbp_shadow *self, const void *frame);
+void nbp_shadow_line_elsewhere(nbp_shadow *self, const void *frame, uint32_t slot,
+                               nbp_memory *memory);
+void nbp_shadow_leave_elsewhere(nbp_shadow *self, const void *frame,
+                                nbp_memory *memory);
+void nbp_shadow_suspend_elsewhere(nbp_shadow *self, const void *frame,
+                                  nbp_memory *memory);
 
 /* ---- events: `slot` is a line, `frame` the running frame ---- */
 
 static inline void
-nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t slot)
+nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
 {
     if (!nbp_shadow_has_room(self, slot) && !nbp_shadow_grow(self, slot)) {
         return;
     }
-    int64_t now = nbp_shadow_pass(self, self->owner->costs.frame);
+    int64_t now = nbp_shadow_pass(self, self->owner->costs.frame, memory);
     nbp_line *line = &self->lines[slot];
     line->hits++;
     self->top++;
     self->top->frame = frame;
-    nbp_shadow_begin(self, line, now);
+    nbp_shadow_begin(self, line, now, memory != NULL);
 }
 
 /* The line that the frame is on already is not hit again. */
 static inline void
-nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t slot)
+nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
 {
     if (self->top->frame != frame || slot >= self->n_lines) {
-        nbp_shadow_line_elsewhere(self, frame, slot);
+        nbp_shadow_line_elsewhere(self, frame, slot, memory);
         return;
     }
     nbp_line *line = &self->lines[slot];
@@ -100,68 +154,73 @@ nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t slot)
         self->tool += self->owner->costs.same;
         return;
     }
-    int64_t now = nbp_shadow_pass(self, self->owner->costs.line);
-    nbp_shadow_end(self, now);
+    int64_t now = nbp_shadow_pass(self, self->owner->costs.line, memory);
+    nbp_shadow_end(self, now, memory != NULL);
     line->hits++;
-    nbp_shadow_begin(self, line, now);
+    nbp_shadow_begin(self, line, now, memory != NULL);
 }
 
 static inline void
-nbp_shadow_leave(nbp_shadow *self, const void *frame)
+nbp_shadow_leave(nbp_shadow *self, const void *frame, nbp_memory *memory)
 {
     if (self->top->frame != frame) {
-        nbp_shadow_leave_elsewhere(self, frame);
+        nbp_shadow_leave_elsewhere(self, frame, memory);
         return;
     }
-    nbp_shadow_end(self, nbp_shadow_pass(self, self->owner->costs.frame));
+    int64_t now = nbp_shadow_pass(self, self->owner->costs.frame, memory);
+    nbp_shadow_end(self, now, memory != NULL);
     self->top--;
 }
 
 /* A line that leaves at once: it is hit, and takes no time of its own. */
 static inline void
-nbp_shadow_last(nbp_shadow *self, const void *frame, uint32_t slot)
+nbp_shadow_last(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
 {
     if (self->top->frame != frame || slot >= self->n_lines) {
-        nbp_shadow_line_elsewhere(self, frame, slot);
+        nbp_shadow_line_elsewhere(self, frame, slot, memory);
     }
     else {
         self->lines[slot].hits += self->top->line != &self->lines[slot];
     }
-    nbp_shadow_leave(self, frame);
+    nbp_shadow_leave(self, frame, memory);
 }
 
 static inline void
-nbp_shadow_suspend_on(nbp_shadow *self, const void *frame, uint32_t slot)
+nbp_shadow_suspend_on(nbp_shadow *self, const void *frame, uint32_t slot,
+                      nbp_memory *memory)
 {
-    nbp_shadow_end(self, nbp_shadow_pass(self, self->owner->costs.frame));
+    int64_t now = nbp_shadow_pass(self, self->owner->costs.frame, memory);
+    nbp_shadow_end(self, now, memory != NULL);
     self->top--;
     nbp_pointermap_put(&self->owner->suspended, frame, self->last, slot);
 }
 
 static inline void
-nbp_shadow_suspend(nbp_shadow *self, const void *frame)
+nbp_shadow_suspend(nbp_shadow *self, const void *frame, nbp_memory *memory)
 {
     if (self->top->frame != frame) {
-        nbp_shadow_suspend_elsewhere(self, frame);
+        nbp_shadow_suspend_elsewhere(self, frame, memory);
         return;
     }
-    nbp_shadow_suspend_on(self, frame, (uint32_t)(self->top->line - self->lines));
+    nbp_shadow_suspend_on(self, frame, (uint32_t)(self->top->line - self->lines),
+                          memory);
 }
 
 /* As nbp_shadow_last. */
 static inline void
-nbp_shadow_pause(nbp_shadow *self, const void *frame, uint32_t slot)
+nbp_shadow_pause(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
 {
     if (self->top->frame != frame || slot >= self->n_lines) {
-        nbp_shadow_line_elsewhere(self, frame, slot);
-        nbp_shadow_suspend(self, frame);
+        nbp_shadow_line_elsewhere(self, frame, slot, memory);
+        nbp_shadow_suspend(self, frame, memory);
         return;
     }
     self->lines[slot].hits += self->top->line != &self->lines[slot];
-    nbp_shadow_suspend_on(self, frame, slot);
+    nbp_shadow_suspend_on(self, frame, slot, memory);
 }
 
 /* Goes on with the line that it was suspended on, without a hit. */
-void nbp_shadow_resume(nbp_shadow *self, const void *frame, uint32_t slot);
+void nbp_shadow_resume(nbp_shadow *self, const void *frame, uint32_t slot,
+                       nbp_memory *memory);
 
 #endif /* NBP_SHADOW_H */

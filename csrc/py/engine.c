@@ -7,195 +7,8 @@
 #include <stddef.h>
 
 #include "compat.h"
-
-/* ---- statements ---- */
-
-/* Reads {line: first line of its statement} into `*out`; the caller owns its array. */
-static int
-read_statements(PyObject *mapping, nbp_statements *out)
-{
-    *out = (nbp_statements){0};
-    if (mapping == NULL || mapping == Py_None) {
-        return 0;
-    }
-    if (!PyDict_Check(mapping)) {
-        PyErr_Format(PyExc_TypeError, "statements must be a dict of lines, not %.100s",
-                     Py_TYPE(mapping)->tp_name);
-        return -1;
-    }
-    PyObject *key, *value; /* borrowed */
-    Py_ssize_t at = 0;
-    long lowest = LONG_MAX, highest = LONG_MIN;
-    while (PyDict_Next(mapping, &at, &key, &value)) {
-        if (!PyLong_Check(key) || !PyLong_Check(value)) {
-            PyErr_SetString(PyExc_TypeError, "statements: lines must be int");
-            return -1;
-        }
-        long line = PyLong_AsLong(key), first = PyLong_AsLong(value);
-        if (PyErr_Occurred()) {
-            return -1;
-        }
-        if (line < 0 || first < 0 || line > (1 << 24) || first > (1 << 24)) {
-            PyErr_SetString(PyExc_ValueError, "statements: a line is out of range");
-            return -1;
-        }
-        lowest = line < lowest ? line : lowest;
-        highest = line > highest ? line : highest;
-    }
-    if (lowest > highest) {
-        return 0;
-    }
-    int32_t count = (int32_t)(highest - lowest + 1);
-    int32_t *first = malloc((size_t)count * sizeof(*first));
-    if (first == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (int32_t i = 0; i < count; i++) {
-        first[i] = (int32_t)lowest + i;
-    }
-    at = 0;
-    while (PyDict_Next(mapping, &at, &key, &value)) {
-        first[PyLong_AsLong(key) - lowest] = (int32_t)PyLong_AsLong(value);
-    }
-    *out = (nbp_statements){.first = first, .from = (int32_t)lowest, .count = count};
-    return 0;
-}
-
-static int
-copy_statements(const nbp_statements *from, nbp_statements *to)
-{
-    *to = *from;
-    if (from->first != NULL) {
-        size_t bytes = (size_t)from->count * sizeof(*from->first);
-        int32_t *first = malloc(bytes);
-        if (first == NULL) {
-            *to = (nbp_statements){0};
-            PyErr_NoMemory();
-            return -1;
-        }
-        memcpy(first, from->first, bytes);
-        to->first = first;
-    }
-    return 0;
-}
-
-/* ---- functions ---- */
-
-nbp_function *
-nbp_engine_find(nbp_engine *self, PyObject *code)
-{
-    const nbp_pointer_entry *entry = nbp_pointermap_get(&self->by_original, code);
-    if (entry == NULL) {
-        entry = nbp_pointermap_get(&self->by_instrumented, code);
-    }
-    return entry == NULL ? NULL : &self->functions[entry->number];
-}
-
-static void
-clear_function(nbp_function *function)
-{
-    Py_CLEAR(function->original);
-    Py_CLEAR(function->instrumented);
-    free(function->table.lines);
-    free((void *)function->statements.first);
-}
-
-/* Takes over all that `function` owns, also when it fails. */
-static int
-append_function(nbp_engine *self, nbp_function *function)
-{
-    uint32_t index = (uint32_t)self->n_functions;
-    nbp_function *functions =
-        realloc(self->functions, (index + 1) * sizeof(*functions));
-    if (functions != NULL) {
-        self->functions = functions;
-    }
-    if (functions == NULL ||
-        !nbp_pointermap_put(&self->by_original, function->original, 0, index) ||
-        (function->instrumented != function->original &&
-         !nbp_pointermap_put(&self->by_instrumented, function->instrumented, 0,
-                             index))) {
-        nbp_pointer_entry entry;
-        nbp_pointermap_take(&self->by_original, function->original, &entry);
-        clear_function(function);
-        PyErr_NoMemory();
-        return -1;
-    }
-    functions[index] = *function;
-    functions[index].how = function->has_probes ? NBP_HOW_PROBES : NBP_HOW_EVENTS;
-    self->n_functions++;
-    return 0;
-}
-
-static int add_code(nbp_engine *self, PyObject *code, const nbp_statements *statements);
-
-/* The constants of `code` with the codes among them instrumented; a new reference. */
-static PyObject *
-instrument_nested(nbp_engine *self, PyCodeObject *code,
-                  const nbp_statements *statements, int *changed)
-{
-    Py_ssize_t n = PyTuple_GET_SIZE(code->co_consts);
-    PyObject *constants = PyTuple_New(n);
-    for (Py_ssize_t i = 0; constants != NULL && i < n; i++) {
-        PyObject *constant = PyTuple_GET_ITEM(code->co_consts, i);
-        if (PyCode_Check(constant)) {
-            if (add_code(self, constant, statements) < 0) {
-                Py_DECREF(constants);
-                return NULL;
-            }
-            constant = nbp_engine_find(self, constant)->instrumented;
-            *changed |= constant != PyTuple_GET_ITEM(code->co_consts, i);
-        }
-        PyTuple_SET_ITEM(constants, i, Py_NewRef(constant));
-    }
-    return constants;
-}
-
-/* Fills in what `function`, of which only `original` is known, becomes. */
-static int
-instrument(nbp_engine *self, nbp_function *function, const nbp_statements *statements)
-{
-    PyCodeObject *code = (PyCodeObject *)function->original;
-    int changed = 0;
-    PyObject *constants = instrument_nested(self, code, statements, &changed);
-    if (constants == NULL || copy_statements(statements, &function->statements) < 0) {
-        Py_XDECREF(constants);
-        return -1;
-    }
-    function->instrumented = nbp_instrument(self->state, code, constants, statements,
-                                            self->lines, &function->table);
-    function->has_probes = function->instrumented != NULL;
-    if (!function->has_probes && !PyErr_Occurred()) {
-        function->instrumented = changed ? nbp_replace_constants(code, constants)
-                                         : Py_NewRef(function->original);
-        if (function->instrumented != NULL &&
-            nbp_code_lines_of(code, statements, self->lines, &function->table) < 0) {
-            Py_CLEAR(function->instrumented);
-        }
-    }
-    Py_DECREF(constants);
-    return function->instrumented == NULL ? -1 : 0;
-}
-
-static int
-add_code(nbp_engine *self, PyObject *code, const nbp_statements *statements)
-{
-    if (nbp_engine_find(self, code) != NULL) {
-        return 0;
-    }
-    if (Py_EnterRecursiveCall(" while instrumenting nested code")) {
-        return -1;
-    }
-    nbp_function function = {.original = Py_NewRef(code)};
-    int status = instrument(self, &function, statements);
-    Py_LeaveRecursiveCall();
-    if (status < 0) {
-        clear_function(&function);
-        return -1;
-    }
-    return append_function(self, &function);
-}
+#include "linerows.h"
+#include "statements.h"
 
 /* ---- start and stop ---- */
 
@@ -294,15 +107,15 @@ engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
         return NULL;
     }
     nbp_statements statements;
-    if (read_statements(n_args > 1 ? args[1] : NULL, &statements) < 0 ||
+    if (nbp_statements_read(n_args > 1 ? args[1] : NULL, &statements) < 0 ||
         claim(self) < 0) {
         return NULL;
     }
     Py_ssize_t before = self->n_functions;
     Py_INCREF(code);
-    int status = add_code(self, code, &statements);
+    int status = nbp_engine_add(self, code, &statements);
     Py_DECREF(code);
-    free((void *)statements.first);
+    nbp_statements_clear(&statements);
     if (status == 0 && self->swapped != NULL && self->n_functions > before) {
         status = nbp_engine_install(self);
     }
@@ -330,79 +143,6 @@ engine_replacement(PyObject *op, PyObject *code)
 
 /* ---- reading ---- */
 
-static double
-tick_ns(const nbp_engine *self)
-{
-    return nbp_ticks_length_ns(self->lines->has_counter, self->state->origin);
-}
-
-static int64_t
-in_ns(int64_t ticks, double length)
-{
-    return llround((double)ticks * length);
-}
-
-/* The counters of one slot in all threads, or in the one whose number is `*thread`. */
-static nbp_line
-sum_of(const nbp_lines *lines, uint32_t slot, const uint64_t *thread)
-{
-    nbp_line sum = {0};
-    for (size_t i = 0; i < lines->n_shadows; i++) {
-        const nbp_shadow *shadow = lines->shadows[i];
-        if (slot >= shadow->n_lines || (thread && shadow->thread != *thread)) {
-            continue;
-        }
-        const nbp_line *line = &shadow->lines[slot];
-        sum.hits += line->hits;
-        sum.inclusive += line->inclusive;
-        sum.own += line->own;
-        sum.suspended += line->suspended;
-        sum.inclusive_tool += line->inclusive_tool;
-        sum.own_tool += line->own_tool;
-    }
-    return sum;
-}
-
-/* The rows of one function: a new list. */
-static PyObject *
-rows_of(const nbp_engine *self, const nbp_function *function, const uint64_t *thread,
-        double tick)
-{
-    const nbp_code_lines *table = &function->table;
-    PyObject *rows = PyList_New((Py_ssize_t)table->n_lines);
-    for (uint32_t i = 0; rows != NULL && i < table->n_lines; i++) {
-        nbp_line sum = sum_of(self->lines, table->first_slot + i, thread);
-        PyObject *row = Py_BuildValue(
-            "(iLLLLLL)", (int)table->lines[i], (long long)sum.hits,
-            (long long)in_ns(sum.inclusive, tick), (long long)in_ns(sum.own, tick),
-            (long long)in_ns(sum.suspended, tick),
-            (long long)in_ns(sum.inclusive_tool, tick),
-            (long long)in_ns(sum.own_tool, tick));
-        if (row == NULL) {
-            Py_CLEAR(rows);
-        }
-        else {
-            PyList_SET_ITEM(rows, (Py_ssize_t)i, row);
-        }
-    }
-    return rows;
-}
-
-static const char *
-how_of(const nbp_function *function)
-{
-    switch (function->how) {
-    case NBP_HOW_PROBES:
-        return "probes";
-    case NBP_HOW_EVENTS:
-        return NBP_EVENTS_NAME;
-    case NBP_HOW_PROBES | NBP_HOW_EVENTS:
-        return "probes+" NBP_EVENTS_NAME;
-    default:
-        return "not measured";
-    }
-}
-
 PyDoc_STRVAR(
     lines_doc,
     "lines($self, thread=None, /)\n"
@@ -425,36 +165,75 @@ PyDoc_STRVAR(
     "    self_ns, suspended_ns, total_tool_ns, self_tool_ns): the raw times,\n"
     "    and how much of total and self is the tool's own by its costs.\n");
 
+/* Reads an optional thread number into `*thread`: 1 when it is there, 0 when not, -1
+ * with an exception set. */
+static int
+read_thread(PyObject *const *args, Py_ssize_t n_args, uint64_t *thread)
+{
+    if (n_args > 1) {
+        PyErr_SetString(PyExc_TypeError, "expected one argument at most: a thread");
+        return -1;
+    }
+    if (n_args == 0 || args[0] == Py_None) {
+        return 0;
+    }
+    *thread = PyLong_AsUnsignedLongLong(args[0]);
+    return PyErr_Occurred() ? -1 : 1;
+}
+
 static PyObject *
 engine_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
 {
-    nbp_engine *self = (nbp_engine *)op;
-    uint64_t thread = 0;
-    int one_thread = n_args > 0 && args[0] != Py_None;
-    if (n_args > 1) {
-        PyErr_SetString(PyExc_TypeError, "lines() takes one argument at most");
+    uint64_t thread;
+    int one_thread = read_thread(args, n_args, &thread);
+    if (one_thread < 0) {
         return NULL;
     }
-    if (one_thread) {
-        thread = PyLong_AsUnsignedLongLong(args[0]);
-        if (PyErr_Occurred()) {
-            return NULL;
-        }
+    return nbp_linerows_of((nbp_engine *)op, one_thread ? &thread : NULL);
+}
+
+PyDoc_STRVAR(
+    memory_lines_doc,
+    "memory_lines($self, thread=None, /)\n"
+    "--\n"
+    "\n"
+    "What the same lines allocated and freed, with ``LineEngine(memory=True)``.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "thread : int, optional\n"
+    "    Only what ran in the thread of this number, one of threads().\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "list of (code, how, rows)\n"
+    "    In the order of lines(), line for line. A row is (line, inclusive, self,\n"
+    "    peak_bytes, self_peak_bytes); `inclusive` and `self` are each\n"
+    "    (allocated_bytes, allocated_blocks, freed_bytes, freed_blocks), with all\n"
+    "    that the line calls, and without callees that are measured too. Frees\n"
+    "    are those of blocks that are as young as the measurement. The peak is\n"
+    "    the most that there was above what there was as the line began, in any\n"
+    "    execution; `self_peak_bytes` does not look while measured callees run.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "ValueError\n"
+    "    If the engine does not measure memory.\n");
+
+static PyObject *
+engine_memory_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
+{
+    nbp_engine *self = (nbp_engine *)op;
+    uint64_t thread;
+    int one_thread = read_thread(args, n_args, &thread);
+    if (one_thread < 0) {
+        return NULL;
     }
-    double tick = tick_ns(self);
-    PyObject *result = PyList_New(0);
-    for (Py_ssize_t i = 0; result != NULL && i < self->n_functions; i++) {
-        const nbp_function *function = &self->functions[i];
-        PyObject *rows = rows_of(self, function, one_thread ? &thread : NULL, tick);
-        PyObject *item = rows == NULL ? NULL
-                                      : Py_BuildValue("(OsN)", function->original,
-                                                      how_of(function), rows);
-        if (item == NULL || PyList_Append(result, item) < 0) {
-            Py_CLEAR(result);
-        }
-        Py_XDECREF(item);
+    if (!self->lines->with_memory) {
+        PyErr_SetString(PyExc_ValueError, "this engine does not measure memory");
+        return NULL;
     }
-    return result;
+    return nbp_linerows_memory(self, one_thread ? &thread : NULL);
 }
 
 PyDoc_STRVAR(
@@ -469,21 +248,7 @@ PyDoc_STRVAR(
 static PyObject *
 engine_threads(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    const nbp_lines *lines = ((nbp_engine *)op)->lines;
-    PyObject *numbers = PySet_New(NULL);
-    for (size_t i = 0; numbers != NULL && i < lines->n_shadows; i++) {
-        PyObject *number = PyLong_FromUnsignedLongLong(lines->shadows[i]->thread);
-        if (number == NULL || PySet_Add(numbers, number) < 0) {
-            Py_CLEAR(numbers);
-        }
-        Py_XDECREF(number);
-    }
-    PyObject *list = numbers == NULL ? NULL : PySequence_List(numbers);
-    Py_XDECREF(numbers);
-    if (list != NULL && PyList_Sort(list) < 0) {
-        Py_CLEAR(list);
-    }
-    return list;
+    return nbp_linerows_threads((nbp_engine *)op);
 }
 
 PyDoc_STRVAR(reset_doc,
@@ -506,7 +271,7 @@ get_costs(PyObject *op, void *Py_UNUSED(closure))
 {
     nbp_engine *self = (nbp_engine *)op;
     const nbp_costs *costs = &self->lines->costs;
-    double tick = tick_ns(self);
+    double tick = nbp_engine_tick_ns(self);
     return Py_BuildValue("(ddd)", (double)costs->line * tick,
                          (double)costs->frame * tick, (double)costs->same * tick);
 }
@@ -529,13 +294,19 @@ set_costs(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
         PyErr_SetString(PyExc_ValueError, "costs must be from 0 to 1 ms");
         return -1;
     }
-    double tick = tick_ns(self);
+    double tick = nbp_engine_tick_ns(self);
     self->lines->costs = (nbp_costs){
         .line = llround(line / tick),
         .frame = llround(frame / tick),
         .same = llround(same / tick),
     };
     return 0;
+}
+
+static PyObject *
+get_memory(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((nbp_engine *)op)->lines->with_memory);
 }
 
 static PyObject *
@@ -561,8 +332,10 @@ get_counter(PyObject *op, void *closure)
 static PyObject *
 engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) > 0 || (kwargs != NULL && PyDict_Size(kwargs) > 0)) {
-        PyErr_SetString(PyExc_TypeError, "LineEngine() takes no arguments");
+    static char *names[] = {"memory", "native", NULL};
+    int with_memory = 0, native = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pp:LineEngine", names,
+                                     &with_memory, &native)) {
         return NULL;
     }
     nbp_engine *self = (nbp_engine *)type->tp_alloc(type, 0);
@@ -575,6 +348,9 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
+    self->lines->with_memory = with_memory;
+    self->memory.level = NBP_ALLOC_EXACT;
+    self->memory.native = native;
     return (PyObject *)self;
 }
 
@@ -603,12 +379,8 @@ engine_dealloc(PyObject *op)
         return;
     }
     PyObject_GC_UnTrack(op);
-    for (Py_ssize_t i = 0; i < self->n_functions; i++) {
-        clear_function(&self->functions[i]);
-    }
-    free(self->functions);
-    nbp_pointermap_clear(&self->by_original);
-    nbp_pointermap_clear(&self->by_instrumented);
+    nbp_engine_clear_functions(self);
+    nbp_alloc_use_free(&self->memory);
     if (self->lines != NULL) {
         nbp_lines_release(self->lines);
     }
@@ -622,12 +394,15 @@ static PyMethodDef engine_methods[] = {
     {"start", engine_start, METH_NOARGS, start_doc},
     {"stop", engine_stop, METH_NOARGS, stop_doc},
     {"lines", (PyCFunction)(void (*)(void))engine_lines, METH_FASTCALL, lines_doc},
+    {"memory_lines", (PyCFunction)(void (*)(void))engine_memory_lines, METH_FASTCALL,
+     memory_lines_doc},
     {"threads", engine_threads, METH_NOARGS, threads_doc},
     {"reset", engine_reset, METH_NOARGS, reset_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef engine_attributes[] = {
+    {"memory", get_memory, NULL, "Whether memory is measured as well.", NULL},
     {"running", get_running, NULL, "Whether the probes are in.", NULL},
     {"costs", get_costs, set_costs,
      "What an event takes, in ns: a line, a frame entered or left, a probe passed on "
@@ -644,10 +419,15 @@ static PyGetSetDef engine_attributes[] = {
 
 PyDoc_STRVAR(
     engine_doc,
-    "LineEngine()\n"
+    "LineEngine(*, memory=False, native=False)\n"
     "--\n"
     "\n"
     "Counts and times the lines of functions by probes in their code.\n"
+    "\n"
+    "With `memory`, hooks in Python's allocators count besides what each line\n"
+    "allocates and frees: memory_lines(). With `native`, what libraries allocate\n"
+    "is counted too. Of several engines with memory that run at once, peaks are\n"
+    "right for the innermost probe only.\n"
     "\n"
     "Functions are added, then start() and stop() may be called any number of\n"
     "times; the counters go on. Several engines may run at once. While one\n"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LineEngine: what engine.c (the type), swap.c (code with probes, in and out) and
- * fallback.c (code without) share. */
+/* LineEngine: what engine.c (the type), functions.c (what it measures), linerows.c
+ * (what it counted), swap.c (code with probes, in and out) and fallback.c (code
+ * without) share. */
 #ifndef NBP_ENGINE_H
 #define NBP_ENGINE_H
 
 #include <stdbool.h>
 
+#include "allochooks.h"
 #include "instrument.h"
 
 enum {
@@ -36,12 +38,23 @@ typedef struct nbp_engine {
     bool busy;         /* being started, stopped or added to, maybe by another thread */
     PyObject *swapped; /* owned list of weak references to functions, NULL if stopped */
     PyObject *events;  /* owned: what nbp_fallback_start left, or NULL */
+    nbp_alloc_use memory;            /* open while a running engine measures memory */
     struct nbp_engine *next_running; /* borrowed */
 } nbp_engine;
 
 /* The function whose code is `code`, original or instrumented; NULL if there is none.
  */
 nbp_function *nbp_engine_find(nbp_engine *self, PyObject *code);
+
+/* Adds `code` and the codes nested in it, with probes where they can have them: 0, or
+ * -1 with an exception set. Does nothing for a code that is there already. */
+int nbp_engine_add(nbp_engine *self, PyObject *code, const nbp_statements *statements);
+
+/* Frees all functions; the engine is about to go. */
+void nbp_engine_clear_functions(nbp_engine *self);
+
+/* Length of a tick of the engine's clock in ns. */
+double nbp_engine_tick_ns(const nbp_engine *self);
 
 /* Gives every function in the process that has one of the added codes the instrumented
  * one, and switches the probes on: 0, or -1 with an exception set and everything put

@@ -66,8 +66,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->peak_type);
     Py_VISIT(state->sampler_type);
     Py_VISIT(state->stack_sampler_type);
-    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
-        Py_VISIT(state->probe_types[kind]);
+    for (int type = 0; type < NBP_PROBE_TYPES; type++) {
+        Py_VISIT(state->probe_types[type]);
     }
     return 0;
 }
@@ -88,8 +88,8 @@ core_clear(PyObject *module)
     Py_CLEAR(state->peak_type);
     Py_CLEAR(state->sampler_type);
     Py_CLEAR(state->stack_sampler_type);
-    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
-        Py_CLEAR(state->probe_types[kind]);
+    for (int type = 0; type < NBP_PROBE_TYPES; type++) {
+        Py_CLEAR(state->probe_types[type]);
     }
     return 0;
 }

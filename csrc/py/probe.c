@@ -8,6 +8,7 @@
 #include "probe.h"
 
 #include "compat.h"
+#include "memoryreading.h"
 #include "shadow.h"
 
 typedef struct {
@@ -48,13 +49,14 @@ nbp_probe_shadow(nbp_lines *lines, PyThreadState *thread)
 
 /* ---- events ---- */
 
-typedef void (*frame_event)(nbp_shadow *self, const void *frame);
-typedef void (*line_event)(nbp_shadow *self, const void *frame, uint32_t slot);
+typedef void (*frame_event)(nbp_shadow *self, const void *frame, nbp_memory *memory);
+typedef void (*line_event)(nbp_shadow *self, const void *frame, uint32_t slot,
+                           nbp_memory *memory);
 
-/* An event as the interpreter calls it; `event` is known to the compiler and inlined,
- * one of the two is given. */
+/* An event as the interpreter calls it. All but `op` is known to the compiler, which
+ * puts the event in line; one of the two events is given. */
 static inline PyObject *
-run_event(PyObject *op, line_event on_line, frame_event on_frame)
+run_event(PyObject *op, line_event on_line, frame_event on_frame, bool with_memory)
 {
     const Probe *self = (const Probe *)op;
     PyThreadState *thread = nbp_thread_state();
@@ -63,64 +65,52 @@ run_event(PyObject *op, line_event on_line, frame_event on_frame)
     if (shadow == NULL) {
         Py_RETURN_NONE;
     }
+    nbp_memory_reading reading;
+    nbp_memory *memory = with_memory ? nbp_memory_read(&reading) : NULL;
     if (on_line != NULL) {
-        on_line(shadow, frame, self->slot);
+        on_line(shadow, frame, self->slot, memory);
     }
     else {
-        on_frame(shadow, frame);
+        on_frame(shadow, frame, memory);
+    }
+    if (with_memory) {
+        nbp_memory_done(&reading);
     }
     Py_RETURN_NONE;
 }
 
-static PyObject *
-probe_enter(PyObject *op)
-{
-    return run_event(op, nbp_shadow_enter, NULL);
-}
+#define EVENT(name, on_line, on_frame)                                                 \
+    static PyObject *probe_##name(PyObject *op)                                        \
+    {                                                                                  \
+        return run_event(op, on_line, on_frame, false);                                \
+    }                                                                                  \
+    static PyObject *probe_##name##_memory(PyObject *op)                               \
+    {                                                                                  \
+        return run_event(op, on_line, on_frame, true);                                 \
+    }
 
-static PyObject *
-probe_line(PyObject *op)
-{
-    return run_event(op, nbp_shadow_line, NULL);
-}
-
-static PyObject *
-probe_resume(PyObject *op)
-{
-    return run_event(op, nbp_shadow_resume, NULL);
-}
-
-static PyObject *
-probe_leave(PyObject *op)
-{
-    return run_event(op, NULL, nbp_shadow_leave);
-}
-
-static PyObject *
-probe_suspend(PyObject *op)
-{
-    return run_event(op, NULL, nbp_shadow_suspend);
-}
-
-static PyObject *
-probe_last(PyObject *op)
-{
-    return run_event(op, nbp_shadow_last, NULL);
-}
-
-static PyObject *
-probe_pause(PyObject *op)
-{
-    return run_event(op, nbp_shadow_pause, NULL);
-}
+EVENT(enter, nbp_shadow_enter, NULL)
+EVENT(line, nbp_shadow_line, NULL)
+EVENT(resume, nbp_shadow_resume, NULL)
+EVENT(leave, NULL, nbp_shadow_leave)
+EVENT(suspend, NULL, nbp_shadow_suspend)
+EVENT(last, nbp_shadow_last, NULL)
+EVENT(pause, nbp_shadow_pause, NULL)
 
 /* ---- the types ---- */
+
+/* Index of a type in the module's state. */
+static int
+type_of(nbp_probe_kind kind, bool with_memory)
+{
+    return (int)kind + (with_memory ? NBP_PROBE_KINDS : 0);
+}
 
 PyObject *
 nbp_probe_new(nbp_state *state, nbp_probe_kind kind, nbp_lines *lines, uint32_t slot,
               PyObject *original)
 {
-    PyTypeObject *type = state->probe_types[kind];
+    PyTypeObject *type = state->probe_types[type_of(kind, lines->with_memory)];
     Probe *self = (Probe *)type->tp_alloc(type, 0);
     if (self == NULL) {
         return NULL;
@@ -187,21 +177,24 @@ nbp_add_probes(PyObject *module)
 {
     static const struct {
         const char *name;
-        unaryfunc event;
+        unaryfunc events[2]; /* without memory, and with it */
     } kinds[NBP_PROBE_KINDS] = {
-        [NBP_PROBE_ENTER] = {"nbprobe._core.EnterProbe", probe_enter},
-        [NBP_PROBE_LINE] = {"nbprobe._core.LineProbe", probe_line},
-        [NBP_PROBE_RESUME] = {"nbprobe._core.ResumeProbe", probe_resume},
-        [NBP_PROBE_LEAVE] = {"nbprobe._core.LeaveProbe", probe_leave},
-        [NBP_PROBE_SUSPEND] = {"nbprobe._core.SuspendProbe", probe_suspend},
-        [NBP_PROBE_LAST] = {"nbprobe._core.LastProbe", probe_last},
-        [NBP_PROBE_PAUSE] = {"nbprobe._core.PauseProbe", probe_pause},
+#define KIND(name, event) {"nbprobe._core." name, {event, event##_memory}}
+        [NBP_PROBE_ENTER] = KIND("EnterProbe", probe_enter),
+        [NBP_PROBE_LINE] = KIND("LineProbe", probe_line),
+        [NBP_PROBE_RESUME] = KIND("ResumeProbe", probe_resume),
+        [NBP_PROBE_LEAVE] = KIND("LeaveProbe", probe_leave),
+        [NBP_PROBE_SUSPEND] = KIND("SuspendProbe", probe_suspend),
+        [NBP_PROBE_LAST] = KIND("LastProbe", probe_last),
+        [NBP_PROBE_PAUSE] = KIND("PauseProbe", probe_pause),
+#undef KIND
     };
     nbp_state *state = nbp_state_of(module);
-    for (int kind = 0; kind < NBP_PROBE_KINDS; kind++) {
-        state->probe_types[kind] =
-            make_type(module, kinds[kind].name, kinds[kind].event);
-        if (state->probe_types[kind] == NULL) {
+    for (int i = 0; i < NBP_PROBE_TYPES; i++) {
+        int kind = i % NBP_PROBE_KINDS, memory = i / NBP_PROBE_KINDS;
+        state->probe_types[i] =
+            make_type(module, kinds[kind].name, kinds[kind].events[memory]);
+        if (state->probe_types[i] == NULL) {
             return -1;
         }
     }
@@ -217,7 +210,8 @@ leave_probe(nbp_state *state, PyObject *code)
     PyObject *constants = ((PyCodeObject *)code)->co_consts;
     for (Py_ssize_t i = PyTuple_GET_SIZE(constants) - 1; i >= 0; i--) {
         PyObject *constant = PyTuple_GET_ITEM(constants, i);
-        if (Py_IS_TYPE(constant, state->probe_types[NBP_PROBE_LEAVE])) {
+        if (Py_IS_TYPE(constant, state->probe_types[type_of(NBP_PROBE_LEAVE, false)]) ||
+            Py_IS_TYPE(constant, state->probe_types[type_of(NBP_PROBE_LEAVE, true)])) {
             return (const Probe *)constant;
         }
     }

@@ -10,6 +10,11 @@
 #include "status.h"
 #include "ticks.h"
 
+enum {
+    /* By kind, without memory, and behind those with it. */
+    NBP_PROBE_TYPES = 2 * NBP_PROBE_KINDS,
+};
+
 typedef struct {
     PyTypeObject *allocations_type;             /* owned */
     PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
@@ -21,7 +26,7 @@ typedef struct {
     PyTypeObject *heap_type;                    /* owned */
     PyTypeObject *loop_type;                    /* owned */
     PyTypeObject *peak_type;                    /* owned; ResidentPeak */
-    PyTypeObject *probe_types[NBP_PROBE_KINDS]; /* owned; by kind */
+    PyTypeObject *probe_types[NBP_PROBE_TYPES]; /* owned; see there */
     PyTypeObject *sampler_type;                 /* owned; ResidentSampler */
     PyTypeObject *stack_sampler_type;           /* owned; Sampler */
     nbp_rss_t *rss;            /* owned: resident memory of this process */

@@ -186,6 +186,7 @@ nbp_engine_stop(nbp_engine *self)
     nbp_lines_close(self->lines);
     nbp_fallback_stop(self);
     swap_out(self);
+    nbp_alloc_use_close(&self->memory);
     Py_CLEAR(self->swapped);
     forget_running(self);
     PyErr_Restore(type, value, traceback);
@@ -213,8 +214,12 @@ nbp_engine_start(nbp_engine *self)
     if (self->swapped != NULL) {
         return 0;
     }
+    if (self->lines->with_memory && nbp_alloc_use_open(&self->memory) < 0) {
+        return -1;
+    }
     self->swapped = PyList_New(0);
     if (self->swapped == NULL) {
+        nbp_alloc_use_close(&self->memory);
         return -1;
     }
     for (Py_ssize_t i = 0; i < self->n_functions; i++) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "shadow.h"
@@ -36,13 +39,13 @@ test_time_goes_to_the_line_on_top(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
     wait_ms(2);
-    nbp_shadow_line(shadow, &frame[0], 1);
-    nbp_shadow_enter(shadow, &frame[1], 5);
+    nbp_shadow_line(shadow, &frame[0], 1, NULL);
+    nbp_shadow_enter(shadow, &frame[1], 5, NULL);
     wait_ms(3);
-    nbp_shadow_leave(shadow, &frame[1]);
-    nbp_shadow_leave(shadow, &frame[0]);
+    nbp_shadow_leave(shadow, &frame[1], NULL);
+    nbp_shadow_leave(shadow, &frame[0], NULL);
     const nbp_line *line = shadow->lines;
     CHECK_EQ(line[0].hits, 1);
     CHECK(line[0].own >= 2 * MS);
@@ -59,11 +62,11 @@ test_a_line_is_hit_when_it_changes(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_line(shadow, &frame[0], 0);
-    nbp_shadow_line(shadow, &frame[0], 1);
-    nbp_shadow_line(shadow, &frame[0], 1);
-    nbp_shadow_line(shadow, &frame[0], 0);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_line(shadow, &frame[0], 0, NULL);
+    nbp_shadow_line(shadow, &frame[0], 1, NULL);
+    nbp_shadow_line(shadow, &frame[0], 1, NULL);
+    nbp_shadow_line(shadow, &frame[0], 0, NULL);
     CHECK_EQ(shadow->lines[0].hits, 2);
     CHECK_EQ(shadow->lines[1].hits, 1);
     nbp_lines_close(lines);
@@ -77,11 +80,11 @@ test_recursion_counts_inclusive_time_once(void)
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
     int64_t begin = nbp_clock_now_ns(NBP_CLOCK_WALL);
     for (int i = 0; i < 10; i++) {
-        nbp_shadow_enter(shadow, &frame[i], 0);
+        nbp_shadow_enter(shadow, &frame[i], 0, NULL);
         wait_ms(1);
     }
     for (int i = 9; i >= 0; i--) {
-        nbp_shadow_leave(shadow, &frame[i]);
+        nbp_shadow_leave(shadow, &frame[i], NULL);
     }
     int64_t passed = nbp_clock_now_ns(NBP_CLOCK_WALL) - begin;
     CHECK_EQ(shadow->lines[0].hits, 10);
@@ -97,13 +100,13 @@ test_suspended_time_is_kept_apart(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_line(shadow, &frame[0], 3);
-    nbp_shadow_suspend(shadow, &frame[0]);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_line(shadow, &frame[0], 3, NULL);
+    nbp_shadow_suspend(shadow, &frame[0], NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     wait_ms(3);
-    nbp_shadow_resume(shadow, &frame[0], 3);
-    nbp_shadow_leave(shadow, &frame[0]);
+    nbp_shadow_resume(shadow, &frame[0], 3, NULL);
+    nbp_shadow_leave(shadow, &frame[0], NULL);
     CHECK_EQ(shadow->lines[3].hits, 1);
     CHECK(shadow->lines[3].suspended >= 3 * MS);
     CHECK(shadow->lines[3].inclusive < 2 * MS);
@@ -116,19 +119,19 @@ test_thrown_into_a_suspended_frame(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_enter(shadow, &frame[1], 3);
-    nbp_shadow_suspend(shadow, &frame[1]);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_enter(shadow, &frame[1], 3, NULL);
+    nbp_shadow_suspend(shadow, &frame[1], NULL);
     /* Its handler runs, and the caller's record must stay. */
-    nbp_shadow_leave(shadow, &frame[1]);
+    nbp_shadow_leave(shadow, &frame[1], NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 1);
     CHECK(shadow->lines[3].suspended > 0);
-    nbp_shadow_suspend(shadow, &frame[2]);
+    nbp_shadow_suspend(shadow, &frame[2], NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 1);
     /* The same, going on with the statement that it was on: no second hit. */
-    nbp_shadow_enter(shadow, &frame[1], 3);
-    nbp_shadow_suspend(shadow, &frame[1]);
-    nbp_shadow_line(shadow, &frame[1], 3);
+    nbp_shadow_enter(shadow, &frame[1], 3, NULL);
+    nbp_shadow_suspend(shadow, &frame[1], NULL);
+    nbp_shadow_line(shadow, &frame[1], 3, NULL);
     CHECK_EQ(shadow->lines[3].hits, 2);
     nbp_lines_close(lines);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
@@ -140,18 +143,18 @@ test_switched_greenlets_keep_their_records(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_enter(shadow, &frame[1], 1);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_enter(shadow, &frame[1], 1, NULL);
     for (int i = 0; i < 50; i++) {
-        nbp_shadow_line(shadow, &frame[0], 2 + i % 2);
-        nbp_shadow_line(shadow, &frame[1], 4 + i % 2);
+        nbp_shadow_line(shadow, &frame[0], 2 + i % 2, NULL);
+        nbp_shadow_line(shadow, &frame[1], 4 + i % 2, NULL);
     }
     CHECK_EQ(nbp_shadow_depth(shadow), 2);
     CHECK_EQ(shadow->moved, 100);
     CHECK_EQ(shadow->lines[2].hits, 25);
     CHECK_EQ(shadow->lines[5].hits, 25);
-    nbp_shadow_leave(shadow, &frame[0]);
-    nbp_shadow_leave(shadow, &frame[1]);
+    nbp_shadow_leave(shadow, &frame[0], NULL);
+    nbp_shadow_leave(shadow, &frame[1], NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
@@ -163,11 +166,11 @@ test_recursion_without_end_is_bounded(void)
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
     const int depth = (1 << 20) + 100;
     for (int i = 0; i < depth; i++) {
-        nbp_shadow_enter(shadow, (const void *)(uintptr_t)(i + 1), 0);
+        nbp_shadow_enter(shadow, (const void *)(uintptr_t)(i + 1), 0, NULL);
     }
     CHECK_EQ(shadow->dropped, 101); /* the ground takes one */
     for (int i = depth; i-- > 0;) {
-        nbp_shadow_leave(shadow, (const void *)(uintptr_t)(i + 1));
+        nbp_shadow_leave(shadow, (const void *)(uintptr_t)(i + 1), NULL);
     }
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
@@ -179,12 +182,12 @@ test_the_ledger_books_each_event_to_the_line_that_it_ends(void)
     nbp_lines *lines = new_lines();
     lines->costs = (nbp_costs){.line = 10, .frame = 100, .same = 1};
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_line(shadow, &frame[0], 0);
-    nbp_shadow_line(shadow, &frame[0], 1);
-    nbp_shadow_enter(shadow, &frame[1], 2);
-    nbp_shadow_leave(shadow, &frame[1]);
-    nbp_shadow_leave(shadow, &frame[0]);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_line(shadow, &frame[0], 0, NULL);
+    nbp_shadow_line(shadow, &frame[0], 1, NULL);
+    nbp_shadow_enter(shadow, &frame[1], 2, NULL);
+    nbp_shadow_leave(shadow, &frame[1], NULL);
+    nbp_shadow_leave(shadow, &frame[0], NULL);
     CHECK_EQ(shadow->lines[0].own_tool, 1 + 10);
     CHECK_EQ(shadow->lines[2].own_tool, 100);
     CHECK_EQ(shadow->lines[1].own_tool, 100 + 100);
@@ -197,26 +200,26 @@ test_a_line_that_leaves_at_once_is_hit_and_takes_no_time(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 0);
-    nbp_shadow_last(shadow, &frame[0], 1);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_last(shadow, &frame[0], 1, NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     CHECK_EQ(shadow->lines[1].hits, 1);
     CHECK_EQ(shadow->lines[1].inclusive, 0);
     /* One that yields, goes on straight to another line, and yields there. */
-    nbp_shadow_enter(shadow, &frame[1], 2);
-    nbp_shadow_pause(shadow, &frame[1], 3);
+    nbp_shadow_enter(shadow, &frame[1], 2, NULL);
+    nbp_shadow_pause(shadow, &frame[1], 3, NULL);
     wait_ms(2);
-    nbp_shadow_line(shadow, &frame[1], 2);
+    nbp_shadow_line(shadow, &frame[1], 2, NULL);
     CHECK(shadow->lines[3].suspended >= 2 * MS);
     CHECK_EQ(shadow->lines[2].hits, 2);
     CHECK_EQ(nbp_shadow_depth(shadow), 1);
-    nbp_shadow_pause(shadow, &frame[1], 3);
+    nbp_shadow_pause(shadow, &frame[1], 3, NULL);
     /* One that yields again from the line that it was on: no second hit. */
-    nbp_shadow_pause(shadow, &frame[1], 3);
+    nbp_shadow_pause(shadow, &frame[1], 3, NULL);
     CHECK_EQ(shadow->lines[3].hits, 2);
     CHECK_EQ(shadow->lines[3].open, 0);
     /* And one that returns as it goes on. */
-    nbp_shadow_last(shadow, &frame[1], 4);
+    nbp_shadow_last(shadow, &frame[1], 4, NULL);
     CHECK_EQ(shadow->lines[4].hits, 1);
     CHECK_EQ(lines->suspended.count, 0);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
@@ -228,16 +231,16 @@ test_lines_that_are_added_while_frames_run(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(shadow, &frame[0], 3);
+    nbp_shadow_enter(shadow, &frame[0], 3, NULL);
     for (int i = 0; i < 1000; i++) {
         nbp_lines_add(lines);
     }
-    nbp_shadow_line(shadow, &frame[0], 1009);
+    nbp_shadow_line(shadow, &frame[0], 1009, NULL);
     CHECK_EQ(shadow->lines[3].open, 0);
     CHECK_EQ(shadow->lines[1009].hits, 1);
-    nbp_shadow_line(shadow, &frame[0], 1010); /* there is no such line */
+    nbp_shadow_line(shadow, &frame[0], 1010, NULL); /* there is no such line */
     CHECK_EQ(shadow->lines[1009].open, 1);
-    nbp_shadow_leave(shadow, &frame[0]);
+    nbp_shadow_leave(shadow, &frame[0], NULL);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
@@ -262,8 +265,8 @@ test_dead_threads_are_folded(void)
     nbp_lines *lines = new_lines();
     for (uint64_t id = 1; id <= 100; id++) {
         nbp_shadow *shadow = nbp_lines_shadow(lines, id, 1000 + id);
-        nbp_shadow_enter(shadow, &frame[0], 7);
-        nbp_shadow_leave(shadow, &frame[0]);
+        nbp_shadow_enter(shadow, &frame[0], 7, NULL);
+        nbp_shadow_leave(shadow, &frame[0], NULL);
     }
     const uint64_t alive[] = {99, 100};
     nbp_lines_fold(lines, alive, 2);
@@ -279,17 +282,50 @@ test_a_forked_child_starts_from_nothing(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *survivor = nbp_lines_shadow(lines, 1, 100);
-    nbp_shadow_enter(survivor, &frame[0], 0);
-    nbp_shadow_enter(nbp_lines_shadow(lines, 2, 200), &frame[1], 1);
+    nbp_shadow_enter(survivor, &frame[0], 0, NULL);
+    nbp_shadow_enter(nbp_lines_shadow(lines, 2, 200), &frame[1], 1, NULL);
     nbp_lines_reset(lines, 1);
     CHECK_EQ(lines->n_shadows, 1);
     CHECK_EQ(survivor->lines[0].hits, 0);
-    nbp_shadow_line(survivor, &frame[0], 1);
-    nbp_shadow_leave(survivor, &frame[0]);
+    nbp_shadow_line(survivor, &frame[0], 1, NULL);
+    nbp_shadow_leave(survivor, &frame[0], NULL);
     CHECK_EQ(survivor->lines[1].hits, 1);
     CHECK_EQ(survivor->lines[0].open, 0);
     CHECK(survivor->lines[0].inclusive > 0);
     nbp_lines_release(lines);
+}
+
+/* ---- without memory ---- */
+
+/* In a child with no more memory to be had: what cannot be recorded is counted. Under
+ * AddressSanitizer, which ends the program instead, there is nothing to see. */
+static void
+test_no_memory_is_counted_not_fatal(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    pid_t child = fork();
+    if (child == 0) {
+        nbp_lines *lines = new_lines();
+        nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+        nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+        for (int i = 0; i < 10000000; i++) {
+            nbp_lines_add(lines);
+        }
+        setrlimit(RLIMIT_AS,
+                  &(struct rlimit){.rlim_cur = 1 << 20, .rlim_max = 1 << 20});
+        nbp_shadow_line(shadow, &frame[0], 9000000, NULL);
+        nbp_shadow_enter(shadow, &frame[1], 9000000, NULL);
+        nbp_shadow_leave(shadow, &frame[1], NULL);
+        bool right = shadow->dropped == 1 && shadow->lines[0].open == 1 &&
+                     nbp_shadow_depth(shadow) == 1;
+        nbp_shadow_leave(shadow, &frame[0], NULL);
+        right = right && nbp_shadow_depth(shadow) == 0 && shadow->lines[0].hits == 1;
+        _exit(right ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+#endif
 }
 
 static void
@@ -357,6 +393,7 @@ main(void)
     test_a_thread_is_found_again_only_while_events_count();
     test_dead_threads_are_folded();
     test_a_forked_child_starts_from_nothing();
+    test_no_memory_is_counted_not_fatal();
     test_pointermap_agrees_with_a_plain_array();
     test_ticks_are_as_long_as_they_say();
     return CHECK_RESULT();

@@ -13,9 +13,9 @@ from nbprobe._core import LineEngine
 
 
 @contextmanager
-def measuring(*what: Any) -> Iterator[LineEngine]:
+def measuring(*what: Any, memory: bool = False) -> Iterator[LineEngine]:
     """A running engine for functions or codes, which are themselves again afterwards."""
-    engine = LineEngine()
+    engine = LineEngine(memory=memory)
     for one in what:
         engine.add(one)
     before = {one: one.__code__ for one in what if isinstance(one, FunctionType)}
