@@ -22,7 +22,10 @@ struct nbp_alloctable {
     nbp_sites *sites;  /* borrowed from the open measurements; NULL: none by place */
     nbp_blocks blocks;
     nbp_regions regions;
-    uint16_t epoch;     /* of the blocks that are allocated now */
+    /* Of the blocks that are allocated now. It goes on from one measurement to the
+     * next: a block that a thread holds while both change must not be taken for a new
+     * one. */
+    uint16_t epoch;
     size_t costs_bytes; /* of all measurements that are not released */
     size_t sites_bytes;
 };
@@ -73,7 +76,7 @@ nbp_alloctable_destroy(nbp_alloctable_t **self_p)
 size_t
 nbp_alloctable_own_bytes(const nbp_alloctable_t *self)
 {
-    return nbp_blocks_own_bytes(&self->blocks) + self->costs_bytes + self->sites_bytes;
+    return self->blocks.own_bytes + self->costs_bytes + self->sites_bytes;
 }
 
 static void
@@ -144,6 +147,8 @@ nbp_alloctable_open(nbp_alloctable_t *self, nbp_measure *measure, bool by_site)
         self->open = measure;
     }
     if (status == NBP_OK && by_site) {
+        size_t before = nbp_alloctable_own_bytes(self);
+        is_resizing(self);
         if (self->sites == NULL) {
             self->sites = fresh;
             fresh = NULL;
@@ -157,6 +162,7 @@ nbp_alloctable_open(nbp_alloctable_t *self, nbp_measure *measure, bool by_site)
         measure->n_costs = FEWEST_COSTS;
         self->costs_bytes += FEWEST_COSTS * sizeof(*costs);
         costs = NULL;
+        was_resized(self, before);
     }
     nbp_alloctable_unlock(self);
     nbp_sites_destroy(&fresh);
@@ -167,7 +173,6 @@ nbp_alloctable_open(nbp_alloctable_t *self, nbp_measure *measure, bool by_site)
 void
 nbp_alloctable_close(nbp_alloctable_t *self, nbp_measure *measure)
 {
-    nbp_blocks idle = {0};
     nbp_alloctable_lock(self);
     if (!measure->open) {
         nbp_alloctable_unlock(self);
@@ -190,11 +195,8 @@ nbp_alloctable_close(nbp_alloctable_t *self, nbp_measure *measure)
     if (self->open == NULL) {
         size_t before = nbp_alloctable_own_bytes(self);
         is_resizing(self);
-        idle = self->blocks;
-        self->blocks = (nbp_blocks){0};
-        nbp_blocks_clear(&idle);
+        nbp_blocks_clear(&self->blocks);
         nbp_regions_clear(&self->regions);
-        self->epoch = 0;
         was_resized(self, before);
     }
     nbp_alloctable_unlock(self);
@@ -299,7 +301,9 @@ count_freed(nbp_alloctable_t *self, const nbp_block *block, uint64_t bytes, bool
             bool temporary)
 {
     for (nbp_measure *m = self->open; m != NULL; m = m->next) {
-        if (m->epoch > block->epoch) {
+        /* The second, when the ages were numbered anew while a thread held the block.
+         */
+        if (m->epoch > block->epoch || m->totals.current_bytes < bytes) {
             continue;
         }
         m->totals.freed_bytes += bytes;
@@ -328,31 +332,51 @@ miss(nbp_alloctable_t *self)
 }
 
 static bool
-make_room(nbp_alloctable_t *self)
+make_room(nbp_alloctable_t *self, const void *address, nbp_block block)
 {
     size_t before = nbp_alloctable_own_bytes(self);
     is_resizing(self);
-    bool grown = nbp_blocks_grow(&self->blocks);
+    bool grown = nbp_blocks_grow(&self->blocks, address, block);
     was_resized(self, before);
     return grown;
+}
+
+/* What is known at this address was freed unseen. */
+static void
+drop_unseen(nbp_alloctable_t *self, const void *address)
+{
+    nbp_block unseen;
+    if (nbp_blocks_take(&self->blocks, address, &unseen)) {
+        count_freed(self, &unseen, unseen.bytes, true, false);
+    }
+}
+
+static __attribute__((noinline)) bool
+put_with_effort(nbp_alloctable_t *self, const void *address, nbp_block block)
+{
+    for (;;) {
+        switch (nbp_blocks_put(&self->blocks, address, block)) {
+        case NBP_BLOCKS_IN:
+            return true;
+        case NBP_BLOCKS_TWICE:
+            drop_unseen(self, address);
+            break;
+        case NBP_BLOCKS_FULL:
+            if (!make_room(self, address, block)) {
+                miss(self);
+                return false;
+            }
+            break;
+        }
+    }
 }
 
 /* Puts a block in, in the place of one that was freed unseen. */
 static inline bool
 put(nbp_alloctable_t *self, const void *address, nbp_block block)
 {
-    if (nbp_blocks_is_full(&self->blocks) && !make_room(self)) {
-        miss(self);
-        return false;
-    }
-    if (!nbp_blocks_put(&self->blocks, address, block)) {
-        nbp_block unseen;
-        if (nbp_blocks_take(&self->blocks, address, &unseen)) {
-            count_freed(self, &unseen, unseen.bytes, true, false);
-        }
-        return nbp_blocks_put(&self->blocks, address, block);
-    }
-    return true;
+    return nbp_blocks_put(&self->blocks, address, block) == NBP_BLOCKS_IN ||
+           put_with_effort(self, address, block);
 }
 
 /* The number of the place; `*is_new` as for add(). */
@@ -436,7 +460,9 @@ nbp_alloctable_moved(nbp_alloctable_t *self, const nbp_block *was, const void *a
         if (was != NULL) {
             count_freed(self, was, was->bytes, true, false);
         }
-        is_new = add(self, address, bytes, stack, native);
+        if (address != NULL) {
+            is_new = add(self, address, bytes, stack, native);
+        }
     }
     nbp_alloctable_unlock(self);
     return is_new;
@@ -455,11 +481,29 @@ nbp_alloctable_kept(nbp_alloctable_t *self, const nbp_block *was, const void *ad
 /* --- Pages -------------------------------------------------------------------------
  */
 
+/* Who unmaps, and how much that is. */
+typedef struct {
+    nbp_alloctable_t *table;
+    uint64_t bytes;
+} unmapping;
+
 static void
 part_is_gone(void *arg, const nbp_region *region, size_t bytes, bool whole)
 {
+    unmapping *work = arg;
     nbp_block block = {.site = region->site, .epoch = region->epoch};
-    count_freed(arg, &block, bytes, whole, false);
+    count_freed(work->table, &block, bytes, whole, false);
+    work->bytes += bytes;
+}
+
+static uint64_t
+unmap(nbp_alloctable_t *self, uintptr_t start, uintptr_t end)
+{
+    unmapping work = {.table = self};
+    if (!nbp_regions_remove(&self->regions, start, end, part_is_gone, &work)) {
+        miss(self);
+    }
+    return work.bytes;
 }
 
 bool
@@ -476,8 +520,7 @@ nbp_alloctable_map(nbp_alloctable_t *self, const void *address, size_t bytes,
             .epoch = self->epoch,
         };
         /* A mapping takes the place of those that were there. */
-        nbp_regions_remove(&self->regions, region.start, region.end, part_is_gone,
-                           self);
+        (void)unmap(self, region.start, region.end);
         if (nbp_regions_add(&self->regions, region)) {
             count_allocated(self, bytes, region.site, true);
         }
@@ -489,15 +532,13 @@ nbp_alloctable_map(nbp_alloctable_t *self, const void *address, size_t bytes,
     return is_new;
 }
 
-void
+uint64_t
 nbp_alloctable_unmap(nbp_alloctable_t *self, const void *address, size_t bytes)
 {
     nbp_alloctable_lock(self);
-    if (!nbp_regions_remove(&self->regions, (uintptr_t)address,
-                            (uintptr_t)address + bytes, part_is_gone, self)) {
-        miss(self);
-    }
+    uint64_t gone = unmap(self, (uintptr_t)address, (uintptr_t)address + bytes);
     nbp_alloctable_unlock(self);
+    return gone;
 }
 
 /* --- Reading -----------------------------------------------------------------------
@@ -544,22 +585,34 @@ nbp_alloctable_costs(nbp_alloctable_t *self, nbp_measure *measure, uint32_t *cou
     return costs;
 }
 
+/* Where alive blocks are copied to. */
+typedef struct {
+    nbp_alive_block *blocks;
+    size_t count;
+    uint16_t epoch;
+} copying;
+
+static void
+copy_alive(void *arg, const void *address, nbp_block block)
+{
+    copying *copy = arg;
+    if (block.epoch >= copy->epoch) {
+        copy->blocks[copy->count++] =
+            (nbp_alive_block){address, block.bytes, block.site};
+    }
+}
+
 nbp_alive_block *
 nbp_alloctable_alive(nbp_alloctable_t *self, const nbp_measure *measure, size_t *count)
 {
-    nbp_alive_block *alive = NULL;
-    *count = 0;
+    copying copy = {.epoch = measure->epoch};
     nbp_alloctable_lock(self);
-    if (self->blocks.count > 0) {
-        alive = malloc(self->blocks.count * sizeof(*alive));
-    }
-    for (size_t i = 0; alive != NULL && i < (size_t)1 << self->blocks.bits; i++) {
-        nbp_block block;
-        const void *address = nbp_blocks_at(&self->blocks, i, &block);
-        if (address != NULL && block.epoch >= measure->epoch) {
-            alive[(*count)++] = (nbp_alive_block){address, block.bytes, block.site};
-        }
+    size_t room = nbp_blocks_count(&self->blocks);
+    copy.blocks = room == 0 ? NULL : malloc(room * sizeof(*copy.blocks));
+    if (copy.blocks != NULL) {
+        nbp_blocks_each(&self->blocks, copy_alive, &copy);
     }
     nbp_alloctable_unlock(self);
-    return alive;
+    *count = copy.count;
+    return copy.blocks;
 }

@@ -85,8 +85,8 @@ bool nbp_alloctable_remove(nbp_alloctable_t *self, const void *address, bool tem
  * moved() or kept() must follow. */
 bool nbp_alloctable_hold(nbp_alloctable_t *self, const void *address, nbp_block *was);
 
-/* After it: the block `was` is at `address` now and has `bytes`; `was` may be NULL.
- * Returns as add() does. */
+/* After it: the block `was` is at `address` now and has `bytes`; `was` may be NULL, and
+ * `address` when the block is gone. Returns as add() does. */
 bool nbp_alloctable_moved(nbp_alloctable_t *self, const nbp_block *was,
                           const void *address, size_t bytes, const nbp_stack *stack,
                           bool native);
@@ -96,10 +96,12 @@ void nbp_alloctable_kept(nbp_alloctable_t *self, const nbp_block *was,
                          const void *address);
 
 /* Pages have been mapped, and unmapped: any part of one or several mappings. Both
- * ignore what lies outside. map() returns as add() does. */
+ * ignore what lies outside. map() returns as add() does, unmap() how many bytes of
+ * those that are known are gone. */
 bool nbp_alloctable_map(nbp_alloctable_t *self, const void *address, size_t bytes,
                         const nbp_stack *stack);
-void nbp_alloctable_unmap(nbp_alloctable_t *self, const void *address, size_t bytes);
+uint64_t nbp_alloctable_unmap(nbp_alloctable_t *self, const void *address,
+                              size_t bytes);
 
 /* The totals now, of an open measurement or a closed one. */
 nbp_alloc_totals nbp_alloctable_totals(nbp_alloctable_t *self,

@@ -6,6 +6,7 @@
 
 #include "allochooks.h"
 #include "allocrows.h"
+#include "imports.h"
 #include "state.h"
 
 /* Not tracked by the collector: what it holds, code objects, makes no cycle with it. */
@@ -213,6 +214,9 @@ allocations_note(allocations_object *self, void *Py_UNUSED(closure))
         return PyUnicode_FromString("another tool has removed the hooks meanwhile:"
                                     " what came after is not counted");
     }
+    if (self->use.native && nbp_imports_unavailable()[0] != '\0') {
+        return PyUnicode_FromString(nbp_imports_unavailable());
+    }
     if (self->use.measure.incomplete) {
         return PyUnicode_FromString("memory ran out: some blocks were not counted");
     }
@@ -240,7 +244,9 @@ PyDoc_STRVAR(
     "frames : int\n"
     "    Frames of each place, innermost first, with ALLOCATIONS_SITES.\n"
     "native : bool\n"
-    "    Libraries too, that call malloc() or mmap() on their own.\n"
+    "    Libraries too, that call malloc() or mmap() on their own: on Linux with\n"
+    "    glibc, elsewhere :attr:`note` says that they are not seen. While such a one\n"
+    "    is open, overlapping ones count libraries as well.\n"
     "\n"
     "Examples\n"
     "--------\n"
@@ -301,7 +307,6 @@ int
 nbp_add_allocations(PyObject *module)
 {
     nbp_state *state = nbp_state_of(module);
-    nbp_alloc_discount_from(state->rss);
     state->allocations_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &allocations_spec, NULL);
     if (state->allocations_type == NULL ||

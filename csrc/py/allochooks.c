@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "layout.h"
+#include "native.h"
 #include "state.h"
 
 enum {
@@ -185,6 +186,22 @@ count_allocated(nbp_alloc_thread *thread, size_t bytes, bool native)
 }
 
 static inline void
+count_freed(nbp_alloc_thread *thread, uint64_t bytes, uint64_t blocks)
+{
+    bump(&thread->freed_bytes, bytes);
+    bump(&thread->freed_blocks, blocks);
+}
+
+static inline void
+raise_peak(nbp_alloc_thread *thread)
+{
+    int64_t current = nbp_alloc_current_bytes(thread);
+    if (current > thread->peak_bytes) {
+        thread->peak_bytes = current;
+    }
+}
+
+static inline void
 note(nbp_alloc_thread *thread, int level, const nbp_block *was, const void *address,
      size_t bytes, bool native)
 {
@@ -192,23 +209,13 @@ note(nbp_alloc_thread *thread, int level, const nbp_block *was, const void *addr
     if (level == NBP_ALLOC_COUNTS) {
         return;
     }
-    int64_t current = nbp_alloc_current_bytes(thread);
-    if (current > thread->peak_bytes) {
-        thread->peak_bytes = current;
-    }
+    raise_peak(thread);
     if (level == NBP_ALLOC_EXACT) {
         (void)nbp_alloctable_moved(hooks.table, was, address, bytes, NULL, native);
     }
     else {
         note_with_place(thread, was, address, bytes, native);
     }
-}
-
-static inline void
-count_freed(nbp_alloc_thread *thread, const nbp_block *block)
-{
-    bump(&thread->freed_bytes, block->bytes);
-    bump(&thread->freed_blocks, 1);
 }
 
 static inline bool
@@ -225,17 +232,22 @@ static inline void
 note_free(nbp_alloc_thread *thread, int level, const void *address)
 {
     nbp_block block;
-    bool temporary = level == NBP_ALLOC_SITES && is_recent(thread, address);
-    if (nbp_alloctable_remove(hooks.table, address, temporary, &block)) {
-        count_freed(thread, &block);
+    bool temporary =
+        level == NBP_ALLOC_SITES && thread != NULL && is_recent(thread, address);
+    if (nbp_alloctable_remove(hooks.table, address, temporary, &block) &&
+        thread != NULL) {
+        count_freed(thread, block.bytes, 1);
     }
 }
 
 void
-nbp_alloc_note(nbp_alloc_thread *thread, nbp_alloc_level level, const void *address,
-               size_t bytes, bool native)
+nbp_alloc_note(nbp_alloc_thread *thread, nbp_alloc_level level, const nbp_block *was,
+               const void *address, size_t bytes)
 {
-    note(thread, (int)level, NULL, address, bytes, native);
+    if (was != NULL) {
+        count_freed(thread, was->bytes, 1);
+    }
+    note(thread, (int)level, was, address, bytes, true);
 }
 
 void
@@ -243,6 +255,42 @@ nbp_alloc_note_free(nbp_alloc_thread *thread, nbp_alloc_level level,
                     const void *address)
 {
     note_free(thread, (int)level, address);
+}
+
+void
+nbp_alloc_note_gone(nbp_alloc_thread *thread, const nbp_block *was)
+{
+    count_freed(thread, was->bytes, 1);
+    (void)nbp_alloctable_moved(hooks.table, was, NULL, 0, NULL, true);
+}
+
+void
+nbp_alloc_note_map(nbp_alloc_thread *thread, nbp_alloc_level level, const void *address,
+                   size_t bytes)
+{
+    nbp_stack stack;
+    count_allocated(thread, bytes, true);
+    if (level == NBP_ALLOC_COUNTS) {
+        return;
+    }
+    raise_peak(thread);
+    nbp_stack_clear(&stack, true);
+    if (level == NBP_ALLOC_SITES) {
+        collect_stack(&stack, true);
+    }
+    if (nbp_alloctable_map(hooks.table, address, bytes,
+                           level == NBP_ALLOC_SITES ? &stack : NULL)) {
+        keep_code(&stack);
+    }
+}
+
+void
+nbp_alloc_note_unmap(nbp_alloc_thread *thread, const void *address, size_t bytes)
+{
+    uint64_t gone = nbp_alloctable_unmap(hooks.table, address, bytes);
+    if (thread != NULL && gone > 0) {
+        count_freed(thread, gone, 1);
+    }
 }
 
 /* --- The hooks ---------------------------------------------------------------------
@@ -283,7 +331,13 @@ level_of_call(nbp_alloc_thread **thread)
         (*thread)->reached = true;
         level &= ~PROBING;
     }
-    return (*thread)->inside ? NBP_ALLOC_OFF : level;
+    if ((*thread)->inside) {
+        return NBP_ALLOC_OFF;
+    }
+    if ((*thread)->loading) {
+        nbp_native_renew();
+    }
+    return level;
 }
 
 static inline void *
@@ -344,7 +398,7 @@ hook_realloc(int domain, void *ctx, void *old, size_t size)
         return NULL;
     }
     if (known) {
-        count_freed(thread, &was);
+        count_freed(thread, was.bytes, 1);
     }
     note(thread, level, known ? &was : NULL, address, size, false);
     return address;
@@ -546,12 +600,20 @@ set_level(void)
 {
     int level = NBP_ALLOC_OFF;
     unsigned frames = 0;
+    bool native = false;
     for (const nbp_alloc_use *use = hooks.open; use != NULL; use = use->next) {
         level = (int)use->level > level ? (int)use->level : level;
         frames = use->frames > frames ? use->frames : frames;
+        native |= use->native;
+    }
+    if (!native) {
+        nbp_native_stop();
     }
     atomic_store(&hooks.frames, frames);
     atomic_store(&hooks.level, level);
+    if (native) {
+        nbp_native_start();
+    }
 }
 
 nbp_alloc_level

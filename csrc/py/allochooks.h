@@ -119,11 +119,18 @@ void nbp_alloc_discount_from(nbp_rss_t *rss);
 /* What is asked for by the uses that are open. */
 nbp_alloc_level nbp_alloc_level_now(void);
 
-/* A library, or Python, has allocated a block; frees one; moves one: as in
- * alloctable.h, with the thread's counters and the place. */
+/* A library has allocated a block, which was `was` before a realloc (else NULL); frees
+ * one; has freed one that was held: as in alloctable.h, with the thread's counters, and
+ * the place. `thread` may be NULL where memory is given back. */
 void nbp_alloc_note(nbp_alloc_thread *thread, nbp_alloc_level level,
-                    const void *address, size_t bytes, bool native);
+                    const nbp_block *was, const void *address, size_t bytes);
 void nbp_alloc_note_free(nbp_alloc_thread *thread, nbp_alloc_level level,
                          const void *address);
+void nbp_alloc_note_gone(nbp_alloc_thread *thread, const nbp_block *was);
+
+/* A library has mapped pages; unmaps some. */
+void nbp_alloc_note_map(nbp_alloc_thread *thread, nbp_alloc_level level,
+                        const void *address, size_t bytes);
+void nbp_alloc_note_unmap(nbp_alloc_thread *thread, const void *address, size_t bytes);
 
 #endif /* NBP_ALLOCHOOKS_H */

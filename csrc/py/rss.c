@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "allochooks.h"
 #include "process.h"
 #include "rsssampler.h"
 #include "state.h"
@@ -682,6 +683,7 @@ nbp_add_rss(PyObject *module)
         PyErr_NoMemory();
         return -1;
     }
+    nbp_alloc_discount_from(state->rss);
     state->peak_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &peak_spec, NULL);
     state->sampler_type =

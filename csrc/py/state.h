@@ -46,7 +46,7 @@ nbp_state_of(PyObject *module)
 nbp_state *nbp_state_of_type(PyTypeObject *type);
 
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
-int nbp_add_allocations(PyObject *module); /* after nbp_add_rss */
+int nbp_add_allocations(PyObject *module);
 int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_collector(PyObject *module);

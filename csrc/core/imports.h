@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Functions that the loaded libraries import, exchanged for others in their import
+ * tables (the global offset table of ELF) and put back. For glibc on x86_64 and aarch64
+ * Linux; elsewhere nothing is changed.
+ *
+ * Nothing is remembered: to put functions back is to exchange the other way round, in
+ * whatever is loaded then. */
+#ifndef NBP_IMPORTS_H
+#define NBP_IMPORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+    const char *name; /* of the function */
+    void *from;       /* what an import of that name is bound to, or will be */
+    void *to;         /* what to bind it to */
+} nbp_import;
+
+/* Exchanges the imports of all libraries but the dynamic linker and the one that `self`
+ * (an address) is in; an import that is bound to something else stays, and with
+ * `unbound` one that is not bound yet is exchanged too. Returns how many were.
+ * Allocates nothing. Safe beside threads that call these functions or load libraries;
+ * two exchanges wait for each other. */
+size_t nbp_imports_exchange(const nbp_import *imports, size_t count, bool unbound,
+                            const void *self);
+
+/* "" where it works; else one line that says why not. */
+const char *nbp_imports_unavailable(void);
+
+#endif /* NBP_IMPORTS_H */
