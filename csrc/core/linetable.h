@@ -84,6 +84,7 @@ struct nbp_lines {
     bool has_counter;
     bool with_memory;     /* set before the first event */
     bool on;              /* else events are not counted; `recent_id` is 0 then */
+    bool paused;          /* off for a while only: the probes stay in the code */
     uint32_t slots;       /* lines given out */
     int64_t references;   /* of the engine and of each probe */
     nbp_shadow **shadows; /* owned, each owned */

@@ -67,6 +67,42 @@ engine_stop(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(
+    pause_doc,
+    "pause($self, /)\n"
+    "--\n"
+    "\n"
+    "Count nothing until resume(), and end the lines that are running. The probes\n"
+    "stay in the code, so that this takes no time. Does nothing when stopped.\n");
+
+static PyObject *
+engine_pause(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    nbp_engine *self = (nbp_engine *)op;
+    if (self->swapped != NULL && !self->lines->paused) {
+        nbp_lines_switch(self->lines, false);
+        self->lines->paused = true;
+        nbp_lines_close(self->lines);
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(resume_doc, "resume($self, /)\n"
+                         "--\n"
+                         "\n"
+                         "Count on after a pause(). Does nothing when not paused.\n");
+
+static PyObject *
+engine_resume(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    nbp_engine *self = (nbp_engine *)op;
+    if (self->lines->paused) {
+        self->lines->paused = false;
+        nbp_lines_switch(self->lines, true);
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(add_doc,
              "add($self, what, statements=None, /)\n"
              "--\n"
@@ -393,6 +429,8 @@ static PyMethodDef engine_methods[] = {
     {"replacement", engine_replacement, METH_O, replacement_doc},
     {"start", engine_start, METH_NOARGS, start_doc},
     {"stop", engine_stop, METH_NOARGS, stop_doc},
+    {"pause", engine_pause, METH_NOARGS, pause_doc},
+    {"resume", engine_resume, METH_NOARGS, resume_doc},
     {"lines", (PyCFunction)(void (*)(void))engine_lines, METH_FASTCALL, lines_doc},
     {"memory_lines", (PyCFunction)(void (*)(void))engine_memory_lines, METH_FASTCALL,
      memory_lines_doc},

@@ -222,7 +222,7 @@ PyObject *
 nbp_probe_original(nbp_state *state, PyObject *code)
 {
     const Probe *leave = leave_probe(state, code);
-    while (leave != NULL && !leave->lines->on) {
+    while (leave != NULL && !leave->lines->on && !leave->lines->paused) {
         code = leave->original;
         leave = leave_probe(state, code);
     }

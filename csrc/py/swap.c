@@ -183,6 +183,7 @@ nbp_engine_stop(nbp_engine *self)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     nbp_lines_switch(self->lines, false);
+    self->lines->paused = false;
     nbp_lines_close(self->lines);
     nbp_fallback_stop(self);
     swap_out(self);

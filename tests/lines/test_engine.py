@@ -266,6 +266,41 @@ def test_start_and_stop_may_be_repeated() -> None:
     assert hits(engine, work) == {}
 
 
+def test_a_pause_counts_nothing_and_keeps_the_probes() -> None:
+    def numbers() -> Any:
+        for i in range(4):  # noqa: UP028
+            yield i
+
+    code = numbers.__code__
+    engine = LineEngine()
+    engine.pause()
+    engine.resume()
+    engine.add(numbers)
+    engine.start()
+    g = numbers()
+    next(g)
+    engine.pause()
+    engine.pause()
+    next(g)
+    list(numbers())
+    assert numbers.__code__ is not code
+    assert hits(engine, code) == {1: 1, 2: 1}
+    engine.resume()
+    assert list(g) == [2, 3]
+    assert hits(engine, code) == {1: 4, 2: 3}
+    engine.pause()
+    other = LineEngine()
+    other.add(numbers)
+    other.start()
+    other.stop()
+    engine.resume()
+    list(numbers())
+    assert hits(engine, code) == {1: 9, 2: 7}
+    engine.pause()
+    engine.stop()
+    assert numbers.__code__ is code
+
+
 def test_a_dropped_engine_puts_everything_back() -> None:
     def work() -> None:
         pass
