@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Coroutine, Mapping
-from types import CodeType
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any, Protocol, cast
 
 from . import awaiting
 from .code import Code, free_names
 
-__all__ = ["Recording", "runner"]
+__all__ = ["Recording", "Runnable", "runner"]
 
 
 class Recording(Protocol):
@@ -51,35 +52,91 @@ def runner(
     callable
         Runs the code, once.
     """
-    if locals is None:
-        compiled = _compiled(code.tree, code)
-        if not code.is_async:
-            return lambda: recording.runcode(compiled, globals, globals)
-        coroutine = cast("Coroutine[Any, Any, object]", eval(compiled, globals))
+    runnable = Runnable.compile(code, globals, locals)
+    if runnable.is_async:
+        coroutine = runnable.begin()
         return lambda: recording.runcall(awaiting.run, coroutine)
-    names = free_names([code], list(locals))
-    values = [locals[name] for name in names]
-    function = _function(code, names, globals)
-    if not code.is_async:
-        return lambda: recording.runcall(function, *values)
-    coroutine = function(*values)
-    return lambda: recording.runcall(awaiting.run, coroutine)
+    if isinstance(runnable.target, FunctionType):
+        return lambda: recording.runcall(runnable.begin)
+    target = runnable.target
+    return lambda: recording.runcode(target, globals, globals)
 
 
-def _compiled(tree: ast.Module, code: Code) -> CodeType:
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if code.is_async else 0
-    compiled = compile(tree, code.filename, "exec", flags=flags, dont_inherit=True)
-    return cast("CodeType", compiled)
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A piece of user code, compiled.
+
+    Attributes
+    ----------
+    target : CodeType or FunctionType
+        What runs: the code of a module, or a function when there are local names.
+    values : tuple
+        Arguments of the function: the caller's local names.
+    globals : dict
+        The names that the code sees and, as a module, sets.
+    is_async : bool
+        Whether it awaits.
+    """
+
+    target: CodeType | FunctionType
+    values: tuple[Any, ...]
+    globals: dict[str, Any]
+    is_async: bool
+
+    @classmethod
+    def compile(
+        cls, code: Code, globals: dict[str, Any], locals: Mapping[str, Any] | None
+    ) -> Runnable:
+        """Compile code.
+
+        Parameters
+        ----------
+        code : Code
+            It may await.
+        globals : dict
+            The names that the code sees and, without `locals`, sets.
+        locals : mapping or None
+            Local names of a caller: the code sees them as if it stood in that function,
+            and what it sets is gone afterwards.
+        """
+        is_async = code.is_async
+        if locals is None:
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if is_async else 0
+            compiled = compile(
+                code.tree, code.filename, "exec", flags=flags, dont_inherit=True
+            )
+            return cls(cast("CodeType", compiled), (), globals, is_async)
+        names = free_names([code], list(locals))
+        values = tuple(locals[name] for name in names)
+        return cls(_function(code, names, globals, is_async), values, globals, is_async)
+
+    def begin(self, replacement: CodeType | None = None) -> Any:
+        """Run it; where it awaits, give the coroutine that does.
+
+        Parameters
+        ----------
+        replacement : CodeType, optional
+            To run instead of the code of the module, as if it were that.
+        """
+        if isinstance(self.target, FunctionType):
+            return self.target(*self.values)
+        return eval(replacement or self.target, self.globals)
+
+    def run(self, replacement: CodeType | None = None) -> None:
+        """Run it, to the end of what it awaits; as `begin` does."""
+        returned = self.begin(replacement)
+        if self.is_async:
+            awaiting.run(returned)
 
 
 def _function(
-    code: Code, names: list[str], globals: dict[str, Any]
-) -> Callable[..., Any]:
+    code: Code, names: list[str], globals: dict[str, Any], is_async: bool
+) -> FunctionType:
     """Compile the code as a function whose parameters are the caller's names.
 
     So that what it defines, such as a lambda, sees these names too.
     """
-    kind = "async def" if code.is_async else "def"
+    kind = "async def" if is_async else "def"
     tree = ast.parse(f"{kind} statement({', '.join(names)}): pass")
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -88,4 +145,4 @@ def _function(
         ast.copy_location(definition, code.tree.body[0])
     namespace: dict[str, Any] = {}
     exec(compile(tree, code.filename, "exec", dont_inherit=True), globals, namespace)
-    return cast("Callable[..., Any]", namespace["statement"])
+    return cast("FunctionType", cast("Callable[..., Any]", namespace["statement"]))

@@ -40,6 +40,8 @@ VERSION = 1
 _KINDS = {
     "graphs.references": ("graphs.result", "ReferenceGraph"),
     "graphs.why": ("graphs.result", "Why"),
+    "lprun": ("lprun.result", "LineResult"),
+    "lprun.difference": ("lprun.difference", "LineDifference"),
     "memit.recording": ("memit.recording", "Recording"),
     "prun": ("prun.result", "ProfileResult"),
     "prun.diff": ("prun.difference", "ProfileDiff"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from pygments.formatters import HtmlFormatter
 
-__all__ = ["excerpt", "highlight"]
+__all__ = ["excerpt", "highlight", "highlight_lines"]
 
 _LINES = 20
 _LETTERS = 1500
@@ -35,6 +36,28 @@ def highlight(source: str) -> Markup:
 
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     return Markup(pygments.highlight(excerpt(source), lexer, _formatter()).rstrip("\n"))
+
+
+def highlight_lines(lines: Sequence[str], letters: int = 160) -> list[Markup]:
+    """Give lines of code as HTML, each by itself, coloured as the whole that they are.
+
+    Parameters
+    ----------
+    lines : sequence of str
+    letters : int
+        Longer lines are cut.
+    """
+    import pygments
+    from markupsafe import Markup
+    from pygments.lexers.python import PythonLexer
+
+    source = "\n".join(
+        shorten(clean(line.rstrip()).replace("\n", " "), letters) for line in lines
+    )
+    lexer = PythonLexer(stripnl=False, ensurenl=False)
+    # The formatter ends its tags at each line's end.
+    coloured = pygments.highlight(source, lexer, _formatter()).split("\n")
+    return [Markup(line) for line in coloured[: len(lines)]]
 
 
 @cache

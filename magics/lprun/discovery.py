@@ -1,0 +1,74 @@
+"""Which functions to profile when none is named: those of the user that are called."""
+
+from __future__ import annotations
+
+import fnmatch
+import gc
+import sys
+from importlib import import_module
+from types import FrameType, FunctionType, ModuleType
+
+from ..source import functions_in, is_users
+
+__all__ = ["modules_named", "users_functions"]
+
+
+def users_functions() -> list[FunctionType]:
+    """Give every function alive that was defined in a cell or in a file of the user.
+
+    Those that are running in this thread are left out: they are what called the profiler,
+    not what it is to measure.
+    """
+    running = set()
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        running.add(frame.f_code)
+        frame = frame.f_back
+    is_users_file: dict[str, bool] = {}
+    found = {}
+    # Through the heap, as methods, closures and callbacks are in no module's names.
+    for each in gc.get_objects():
+        if type(each) is not FunctionType:
+            continue
+        code = each.__code__
+        file = code.co_filename
+        if file not in is_users_file:
+            is_users_file[file] = is_users(code)
+        if is_users_file[file] and code not in running:
+            found.setdefault(code, each)
+    # File by file, as each is read and parsed once then.
+    return sorted(
+        found.values(),
+        key=lambda function: (
+            function.__code__.co_filename,
+            function.__code__.co_firstlineno,
+        ),
+    )
+
+
+def modules_named(name: str) -> list[ModuleType]:
+    """Give the modules that a name or a pattern means.
+
+    Parameters
+    ----------
+    name : str
+        A module, which is imported; or a pattern such as ``pandas.core.*``, for the
+        modules that are loaded.
+
+    Raises
+    ------
+    Exception
+        Whatever importing it raises.
+    """
+    if not any(letter in name for letter in "*?["):
+        return [import_module(name)]
+    return [
+        module
+        for key, module in sorted(sys.modules.items())
+        if fnmatch.fnmatchcase(key, name) and isinstance(module, ModuleType)
+    ]
+
+
+def functions_of_modules(modules: list[ModuleType]) -> list[FunctionType]:
+    """Give the functions that are defined in modules."""
+    return [function for module in modules for function in functions_in(module)]

@@ -1,0 +1,232 @@
+"""The line engine, and the text of what it measures: from registration to plain tables."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType
+
+from .._core import LineEngine
+from ..source import Source, source_of
+from .calibration import event_costs
+from .result import Function, Line, merged
+from .statements import statement_lines
+
+__all__ = ["Recording"]
+
+_Row = tuple[int, int, int, int, int, int, int]
+
+
+class Recording:
+    """Functions with their text, registered with an engine of their own.
+
+    Attributes
+    ----------
+    engine : LineEngine
+        It counts; nothing is switched on before `start`.
+    """
+
+    def __init__(self) -> None:
+        self.engine = LineEngine()
+        self._roots: dict[CodeType, FunctionType | None] = {}
+        self._sources: dict[CodeType, Source] = {}
+        # Codes that another engine put its probes into -> the same without them.
+        self._aliases: dict[CodeType, CodeType] = {}
+
+    def add(self, what: FunctionType | CodeType) -> bool:
+        """Register a function or a code object, with all code nested in it.
+
+        Returns
+        -------
+        bool
+            Whether it is new. A function that shares the code of one that is known is
+            measured like that one, and is not new.
+        """
+        function = what if isinstance(what, FunctionType) else None
+        code = what.__code__ if isinstance(what, FunctionType) else what
+        if self._is_known(code):
+            self._join(function)
+            return False
+        namespace = function.__globals__ if function is not None else None
+        for each in _nested(code):
+            if each not in self._sources:
+                self._sources[each] = source_of(each, namespace)
+        self._register(code)
+        self._roots[code] = function
+        return True
+
+    def _register(self, code: CodeType) -> None:
+        root = self._aliases.get(code, code)
+        tree = self._sources[root].tree
+        self.engine.add(code, statement_lines(tree) if tree is not None else None)
+
+    def _is_known(self, code: CodeType) -> bool:
+        try:
+            self.engine.replacement(code)
+        except KeyError:
+            return False
+        return True
+
+    def _join(self, function: FunctionType | None) -> None:
+        """Measure a function that was made from code that is known, while running."""
+        if function is not None and self.engine.running:
+            function.__code__ = self.engine.replacement(function.__code__)
+
+    def start(self) -> None:
+        """Put the probes in."""
+        for root, function in list(self._roots.items()):
+            if function is not None and not self._is_known(function.__code__):
+                self._follow(root, function)
+        if self.engine.costs == (0.0, 0.0, 0.0):
+            self.engine.costs = event_costs()
+        self.engine.start()
+
+    def _follow(self, root: CodeType, function: FunctionType) -> None:
+        """Register the code that a function has got since it was registered."""
+        if not _has_probes(function.__code__):
+            self.add(function)
+            return
+        pairs = zip(_nested(function.__code__), _nested(root), strict=True)
+        self._aliases.update(pairs)
+        self._register(function.__code__)
+
+    def stop(self) -> None:
+        """Take the probes out."""
+        self.engine.stop()
+
+    def codes(self) -> list[CodeType]:
+        """Give the codes that were registered, in that order, as they are without probes."""
+        return list(self._roots)
+
+    def threads(self) -> dict[int, str]:
+        """Name the threads that ran measured code: the main one first."""
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        main = threading.main_thread().ident
+        idents = sorted(self.engine.threads(), key=lambda ident: (ident != main, ident))
+        found: dict[int, str] = {}
+        for place, ident in enumerate(idents, 1):
+            name = "threads that ended" if ident == 0 else f"thread {place}"
+            name = names.get(ident, name)
+            taken = name in found.values()
+            found[ident] = f"{name} ({ident})" if taken else name
+        return found
+
+    def functions(self, *, only_hit: bool = False) -> tuple[Function, ...]:
+        """Give what was counted until now.
+
+        Parameters
+        ----------
+        only_hit : bool
+            Leave out what was not called. Functions nested in others, which nobody named,
+            are always left out then.
+        """
+        idents = list(self.threads())
+        whole = _Tables(self.engine, self._aliases)
+        parts = [
+            _Tables(self.engine, self._aliases, ident)
+            for ident in idents[: len(idents) > 1 and None]
+        ]
+        found = []
+        for code in self._order():
+            lines = whole.lines(code)
+            if not lines and (only_hit or code not in self._roots):
+                continue
+            source = self._sources[code]
+            found.append(
+                Function(
+                    name=code.co_qualname,
+                    file=code.co_filename,
+                    first=source.first if source.lines else code.co_firstlineno,
+                    how=whole.how.get(code, "not measured"),
+                    source=source.lines,
+                    note=source.note,
+                    lines=lines,
+                    threads=tuple(part.lines(code) for part in parts),
+                )
+            )
+        return tuple(found)
+
+    def _order(self) -> Iterator[CodeType]:
+        """Give every code that is shown by itself: each before those nested in it."""
+        seen = set()
+        for root in self._roots:
+            for code in _nested(root):
+                if code not in seen and (code in self._roots or not _is_part(code)):
+                    seen.add(code)
+                    yield code
+
+
+class _Tables:
+    """What an engine counted, in one thread or in all."""
+
+    def __init__(
+        self,
+        engine: LineEngine,
+        aliases: Mapping[CodeType, CodeType],
+        thread: int | None = None,
+    ) -> None:
+        self.how: dict[CodeType, str] = {}
+        self._rows: dict[CodeType, list[_Row]] = {}
+        for code, how, rows in engine.lines(thread):
+            root = aliases.get(code, code)
+            self.how.setdefault(root, how)
+            self._rows.setdefault(root, []).extend(rows)
+
+    def lines(self, code: CodeType) -> tuple[Line, ...]:
+        """Give the lines that ran, those of comprehensions and class bodies with them."""
+        own = [_line(row) for row in self._rows.get(code, ()) if any(row[1:4])]
+        parts = [
+            line
+            for constant in code.co_consts
+            if isinstance(constant, CodeType) and _is_part(constant)
+            for line in self.lines(constant)
+        ]
+        return merged([tuple(own), *(_booked(line, own) for line in parts)])
+
+
+def _booked(part: Line, lines: list[Line]) -> tuple[Line, ...]:
+    """Book the own time of a comprehension's line on the statement that it is part of.
+
+    Its time is in the statement's total, where it was called from; not in its own time.
+    """
+    before = [line.number for line in lines if line.number <= part.number]
+    if not before:
+        return ()
+    return (Line(before[-1], 0, 0.0, part.self_ns, 0.0, 0.0, part.raw_self_ns),)
+
+
+def _line(row: _Row) -> Line:
+    number, hits, total, own, suspended, total_tool, own_tool = row
+    return Line(
+        number=number,
+        hits=hits,
+        total_ns=float(max(0, total - total_tool)),
+        self_ns=float(max(0, own - own_tool)),
+        awaited_ns=float(suspended),
+        raw_total_ns=float(total),
+        raw_self_ns=float(own),
+    )
+
+
+def _has_probes(code: CodeType) -> bool:
+    """Whether an engine, ours or another, has put its probes into a code."""
+    return any(type(constant).__name__ == "LeaveProbe" for constant in code.co_consts)
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    """Give a code and all codes within it, outer ones first."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
+
+
+def _is_part(code: CodeType) -> bool:
+    """Whether nested code is part of the statement it stands in, not a function of its own.
+
+    Comprehensions, class bodies, scopes of type parameters.
+    """
+    if code.co_name.startswith("<"):
+        return code.co_name != "<lambda>"
+    return not code.co_flags & inspect.CO_OPTIMIZED
