@@ -57,7 +57,8 @@ def runner(
         coroutine = runnable.begin()
         return lambda: recording.runcall(awaiting.run, coroutine)
     if isinstance(runnable.target, FunctionType):
-        return lambda: recording.runcall(runnable.begin)
+        function = runnable.target
+        return lambda: recording.runcall(function, *runnable.values)
     target = runnable.target
     return lambda: recording.runcode(target, globals, globals)
 

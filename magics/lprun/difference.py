@@ -129,12 +129,9 @@ def _pairs(
     """Pair functions of one name; first those of one file, as a cell is a new one each."""
     left = list(before.functions)
     later = list(after.functions)
-    for same in (
-        lambda one, other: one.name == other.name and one.file == other.file,
-        lambda one, other: one.name == other.name,
-    ):
+    for key in (_name_and_file, _name):
         for function in list(later):
-            match = next((each for each in left if same(each, function)), None)
+            match = next((each for each in left if key(each) == key(function)), None)
             if match is not None:
                 left.remove(match)
                 later.remove(function)
@@ -143,6 +140,14 @@ def _pairs(
         yield function, None
     for function in later:
         yield None, function
+
+
+def _name_and_file(function: Function) -> tuple[str, str]:
+    return function.name, function.file
+
+
+def _name(function: Function) -> tuple[str, str]:
+    return function.name, ""
 
 
 def _difference(before: Function | None, after: Function | None) -> FunctionDifference:

@@ -6,9 +6,9 @@ import fnmatch
 import gc
 import sys
 from importlib import import_module
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 
-from ..source import functions_in, is_users
+from ..source import is_users
 
 __all__ = ["modules_named", "users_functions"]
 
@@ -25,7 +25,7 @@ def users_functions() -> list[FunctionType]:
         running.add(frame.f_code)
         frame = frame.f_back
     is_users_file: dict[str, bool] = {}
-    found = {}
+    found: dict[CodeType, FunctionType] = {}
     # Through the heap, as methods, closures and callbacks are in no module's names.
     for each in gc.get_objects():
         if type(each) is not FunctionType:
@@ -67,8 +67,3 @@ def modules_named(name: str) -> list[ModuleType]:
         for key, module in sorted(sys.modules.items())
         if fnmatch.fnmatchcase(key, name) and isinstance(module, ModuleType)
     ]
-
-
-def functions_of_modules(modules: list[ModuleType]) -> list[FunctionType]:
-    """Give the functions that are defined in modules."""
-    return [function for module in modules for function in functions_in(module)]

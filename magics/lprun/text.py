@@ -16,7 +16,7 @@ __all__ = ["show_func", "show_text"]
 _COLUMNS = ("line", "hits", "time", "perhit", "percent")
 _TITLES = ("Line #", "Hits", "Time", "Per Hit", "% Time")
 
-Row = tuple[int, int, float]
+Row = tuple[int, int, int] | tuple[int, int, float]
 Cells = tuple[str, str, str, str]
 
 
@@ -72,6 +72,7 @@ def show_func(
     if source.note:
         out.write(f"({source.note})\n")
     lines = _lines(source, start_lineno, timings)
+    end = lines[-1][0]
     if keep is not None:
         lines = [line for line in lines if line[0] in keep]
     minima = Config.find(False).tables["column_widths"]
@@ -95,6 +96,8 @@ def show_func(
                 out.write(f"{'...':>{widths['line']}}\n")
             before = number
             _write(out, f"{figures}  {text}\n")
+        if before < end:
+            out.write(f"{'...':>{widths['line']}}\n")
     out.write("\n")
 
 

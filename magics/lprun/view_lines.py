@@ -73,8 +73,8 @@ def text(result: LineResult) -> str:
     by_time = sorted(functions, key=lambda function: -function.self_ns)
     in_full = {}
     for function in by_time:
-        chosen = numbers(function, min(_TEXT_LINES_EACH, max(left, 1)))
-        if left >= _WORTH or function is by_time[0]:
+        chosen = numbers(function, _TEXT_LINES_EACH)
+        if left >= len(chosen):
             in_full[function.key] = chosen
             left -= len(chosen) + 6
     for function in functions:
@@ -86,8 +86,8 @@ def text(result: LineResult) -> str:
                 f"{function.total_ns / 1e9:6.2f} seconds -"
                 f" {function.file}:{function.first} - {function.name}\n"
             )
-    lines = [clean(stream.getvalue().rstrip()), "", *_warnings(result), *_hints(result)]
-    return "\n".join(lines).strip("\n")
+    lines = [stream.getvalue().rstrip(), "", *_warnings(result), *_hints(result)]
+    return clean("\n".join(lines).strip("\n"))
 
 
 def _write(
@@ -100,12 +100,12 @@ def _write(
             one = replace(function, lines=lines, threads=())
             timings = replace(result, functions=(one,)).stats().timings
             parts.append((name, timings[function.key]))
-    for thread, timings in parts:
+    for thread, rows in parts:
         if thread:
             stream.write(f"Thread: {thread}\n")
         show_func(
             *function.key,
-            timings,
+            rows,
             1e-9,
             output_unit=result.unit,
             stream=stream,

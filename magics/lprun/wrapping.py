@@ -215,11 +215,11 @@ class Wrapping:
 
     def wrap_property(self, func: property) -> property:
         """Wrap what gets, sets and deletes a property."""
-        parts = [
+        getter, setter, deleter = (
             None if part is None else self.wrap_callable(part)
             for part in (func.fget, func.fset, func.fdel)
-        ]
-        return type(func)(*parts, doc=func.__doc__)
+        )
+        return type(func)(getter, setter, deleter, func.__doc__)
 
     def wrap_cached_property(self, func: Any) -> Any:
         """Wrap a `functools.cached_property`."""

@@ -104,9 +104,7 @@ def test_timeit_of_a_profiled_function() -> None:
     timing = []
 
     def times() -> None:
-        timing.append(
-            timeit("plain(5)", number=3, globals={"plain": workload.plain})
-        )
+        timing.append(timeit("plain(5)", number=3, globals={"plain": workload.plain}))
 
     hits = profiled(times)
     assert hits[11] >= 3 and hits[12] == 6 * hits[11]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nbprobe.lprun.result import Function, Line, LineResult
 from nbprobe.results import Result
 from nbprobe.timeit.result import Comparison, Fit, Ratio, Scaling, TimeitResult
 
@@ -224,6 +225,148 @@ _NOT_FINITE = {
     "cpu_share": math.nan,
 }
 
+SLOW = (
+    """\
+def unique(values):
+    """
+    + '"""Give each value once."""'
+    + """
+    found = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
+"""
+)
+
+FETCH = """\
+async def fetch(session, urls):
+    pages = []
+    for url in urls:
+        pages.append(
+            await session.get(url)
+        )
+    return pages
+"""
+
+
+def line(
+    number: int, hits: int, time: float, own: float | None = None, awaited: float = 0.0
+) -> Line:
+    """Make the figures of a line, 15 ns of each hit being the tool's."""
+    self_ns = time if own is None else own
+    tool = 15.0 * hits
+    return Line(number, hits, time, self_ns, awaited, time + tool, self_ns + tool)
+
+
+def function(source: str, *lines: Line, **changes: Any) -> Function:
+    """Make a function of its text and the figures of its lines."""
+    text = tuple(source.splitlines())
+    name = source.partition("def ")[2].partition("(")[0] or "<module>"
+    fields: dict[str, Any] = {
+        "name": name,
+        "file": "/home/user/project/work.py",
+        "first": 10,
+        "how": "probes",
+        "source": text,
+        "note": "",
+        "lines": lines,
+        "threads": (),
+    }
+    return Function(**{**fields, **changes})
+
+
+UNIQUE = function(
+    SLOW,
+    line(12, 1, 120.0),
+    line(13, 5001, 160_000.0),
+    line(14, 5000, 61_234_567.0),
+    line(15, 5000, 190_000.0),
+    line(16, 1, 90.0),
+)
+CALLER = function(
+    "def main(rows):\n    names = [row[0] for row in rows]\n    return unique(names)",
+    line(21, 1, 410_000.0),
+    line(22, 1, 61_600_000.0, 900.0),
+    first=20,
+)
+
+
+def lines(*functions: Function, **changes: Any) -> LineResult:
+    """Make a line profile of the ordinary kind, with some fields changed."""
+    fields: dict[str, Any] = {
+        "statement": "main(rows)",
+        "functions": functions,
+        "threads": ("MainThread",),
+        "wall_ns": 63_000_000,
+        "costs_ns": (15.1, 9.8, 2.2),
+        "unit": None,
+        "skip_zero": False,
+        "sort": "",
+        "top": 0,
+        "by_thread": False,
+        "dropped": 0,
+        "problems": (),
+        "ended_by": "",
+        "python": "3.13.0",
+        "created": "2026-01-01T00:00:00+00:00",
+    }
+    return LineResult(**{**fields, **changes})
+
+
+def fifty() -> LineResult:
+    """Fifty functions of twenty lines each, cold ones most of them."""
+    functions = []
+    for index in range(50):
+        body = "".join(f"    step_{row} = work({row})\n" for row in range(19))
+        rows = [line(11 + row, 10, 1e9 / (index + 1) ** 2 / 19) for row in range(19)]
+        source = f"def function_{index}():\n{body}"
+        functions.append(function(source, *rows))
+    return lines(*functions, sort="self")
+
+
+def endless() -> LineResult:
+    """One function of 3,000 lines, of which few matter."""
+    body = "".join(f"    value_{row} = table[{row}] + 1\n" for row in range(2999))
+    rows = [
+        line(11 + row, 100, 5e7 if row % 700 == 350 else 2_000.0) for row in range(2999)
+    ]
+    return lines(function(f"def endless(table):\n{body}", *rows))
+
+
+def threaded() -> LineResult:
+    """Two threads in one function, each shown by itself as well."""
+    tables = (
+        (line(13, 11, 1_000.0), line(14, 10, 10_000.0)),
+        (line(13, 21, 2_000.0), line(14, 20, 90_000.0)),
+    )
+    whole = (line(13, 32, 3_000.0), line(14, 30, 100_000.0))
+    measured = function(SLOW, *whole, threads=tables)
+    return lines(measured, threads=("MainThread", "worker <1>"), by_thread=True)
+
+
+def line_difference() -> Result:
+    """What became of a function when the line that mattered was changed."""
+    better = SLOW.replace("found = []", "found = {}").replace(
+        "        if value not in found:\n            found.append(value)",
+        "        found[value] = None",
+    )
+    after = function(
+        better.replace("return found", "return list(found)"),
+        line(12, 1, 130.0),
+        line(13, 5001, 170_000.0),
+        line(14, 5000, 210_000.0),
+        line(15, 1, 20_000.0),
+    )
+    again = function(
+        "\n".join(CALLER.source),
+        line(21, 1, 400_000.0),
+        line(22, 1, 410_000.0, 900.0),
+        first=20,
+    )
+    return lines(UNIQUE, CALLER).diff(lines(after, again))
+
+
 GALLERY: dict[str, Callable[[], Result]] = {
     "timeit": timing,
     "timeit_stock": stock,
@@ -328,4 +471,46 @@ GALLERY: dict[str, Callable[[], Result]] = {
         ),
     ),
     "scaling_many": _many_sizes,
+    "lprun": lambda: lines(UNIQUE, CALLER),
+    "lprun_unit": lambda: lines(UNIQUE, CALLER, unit=1e-3, sort="name", top=1),
+    "lprun_waits": lambda: lines(
+        function(
+            FETCH,
+            line(11, 1, 100.0),
+            line(12, 9, 2_000.0),
+            line(13, 8, 400_000.0, awaited=812_345_678.0),
+            line(16, 1, 80.0),
+        )
+    ),
+    "lprun_threads": threaded,
+    "lprun_fifty": fifty,
+    "lprun_endless": endless,
+    "lprun_problems": lambda: lines(
+        function(
+            "",
+            line(3, 7, 900.0),
+            name="made_up",
+            file="<string>",
+            first=2,
+            how="monitoring",
+            note="defined by exec() or eval(), which keep no text",
+        ),
+        problems=("-f len: written in C, it has no lines to profile",),
+        ended_by="KeyboardInterrupt",
+        dropped=3,
+    ),
+    "lprun_nothing": lambda: lines(),
+    "lprun_hostile": lambda: lines(
+        function(
+            "def f(x='</pre><script>alert(1)</script>'):\n    return '\u202e\x1b[31m' # \x00",
+            line(11, 1, 1e17),
+            name="<b>f</b>\u202e\n\x1b[31m",
+            file="/tmp/<img src=x>\n.py",
+            note="<i>",
+        ),
+        statement="<script>alert(1)</script>",
+        threads=("<u>\u202e</u>",),
+        problems=("<script>\x1b[2J",),
+    ),
+    "lprun_difference": line_difference,
 }

@@ -143,6 +143,12 @@ def test_figures_of_the_text_are_in_the_html(text: str, html: str) -> None:
         return  # the table of pstats, to the letter: it writes figures in its own way
     # Everything but the columns of a table, which text aligns by spaces.
     words = re.sub(r"\s+", " ", _as_text(html))
+    if text.startswith("Timer unit:"):
+        # line_profiler's table has units of its own; of long ones HTML shows less.
+        rows = re.findall(r"^ *(\d+) +(\d+)(?= +[\d.e+]+ +[\d.e+]+ +\d)", text, re.M)
+        for number, hits in rows if len(rows) < 50 else ():
+            assert re.search(rf"\b{number} +{int(hits):,} ", words)
+        return
     for word in re.findall(r"\d[\d.,]*", text):
         assert word.strip(",.") in words
 
