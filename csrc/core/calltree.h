@@ -26,6 +26,7 @@
 typedef enum {
     NBP_CALL_PYTHON,
     NBP_CALL_NATIVE, /* a function in C */
+    NBP_CALL_TASK,   /* no call: what stands for a task above its coroutine */
     NBP_CALL_KINDS,
 } nbp_call_kind;
 

@@ -44,8 +44,12 @@ on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED
         return refuse();
     }
     PyThreadState *thread = nbp_thread_state();
-    nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
-                    NBP_ENTER_START);
+    const void *frame = nbp_running_frame(thread);
+    if (calls_of(op)->tasks) {
+        nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
+                             NBP_ENTER_START);
+    }
+    nbp_calls_enter(calls_of(op), thread, frame, args[0], NULL, NBP_ENTER_START);
     return NBP_IMMORTAL_NONE;
 }
 
@@ -58,8 +62,12 @@ on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
         return refuse();
     }
     PyThreadState *thread = nbp_thread_state();
-    nbp_calls_enter(calls_of(op), thread, nbp_running_frame(thread), args[0], NULL,
-                    NBP_ENTER_RESUME);
+    const void *frame = nbp_running_frame(thread);
+    if (calls_of(op)->tasks) {
+        nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
+                             NBP_ENTER_RESUME);
+    }
+    nbp_calls_enter(calls_of(op), thread, frame, args[0], NULL, NBP_ENTER_RESUME);
     return NBP_IMMORTAL_NONE;
 }
 
@@ -69,7 +77,11 @@ on_leave(PyObject *op, PyObject *const *Py_UNUSED(args), size_t Py_UNUSED(nargsf
          PyObject *Py_UNUSED(names))
 {
     PyThreadState *thread = nbp_thread_state();
-    nbp_calls_leave(calls_of(op), thread, nbp_running_frame(thread));
+    const void *frame = nbp_running_frame(thread);
+    nbp_calls_leave(calls_of(op), thread, frame);
+    if (calls_of(op)->tasks) {
+        nbp_calls_leave_task(calls_of(op), thread, frame);
+    }
     return NBP_IMMORTAL_NONE;
 }
 

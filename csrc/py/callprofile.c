@@ -32,12 +32,18 @@ record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
     PyMethodDef *definition;
     if (what == PyTrace_CALL) {
         PyCodeObject *code = PyFrame_GetCode(frame);
-        nbp_calls_enter(self, thread, frame, code, NULL,
-                        begins(frame, code) ? NBP_ENTER_START : NBP_ENTER_RESUME);
+        nbp_enter_how how = begins(frame, code) ? NBP_ENTER_START : NBP_ENTER_RESUME;
+        if (self->tasks) {
+            nbp_calls_enter_task(self, thread, frame, code, how);
+        }
+        nbp_calls_enter(self, thread, frame, code, NULL, how);
         Py_DECREF(code);
     }
     else if (what == PyTrace_RETURN) {
         nbp_calls_leave(self, thread, frame);
+        if (self->tasks) {
+            nbp_calls_leave_task(self, thread, frame);
+        }
     }
     else if (self->builtins && arg != NULL &&
              (definition = nbp_native_definition(arg)) != NULL &&

@@ -85,33 +85,53 @@ nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
     return found;
 }
 
-/* Takes down what a key stands for; without memory it stays nameless. */
-static void
-note_function(nbp_calls *self, const void *key, PyObject *native)
+/* A new place for what a key stands for; NULL when there is one, or no memory, without
+ * which it stays nameless. */
+static nbp_called *
+new_function(nbp_calls *self, const void *key)
 {
     if (nbp_pointermap_get(&self->by_key, key) != NULL) {
-        return;
+        return NULL;
     }
     if (self->n_functions == self->functions_room) {
         size_t room = self->functions_room == 0 ? 64 : 2 * self->functions_room;
         nbp_called *functions =
             PyMem_Realloc(self->functions, room * sizeof(*functions));
         if (functions == NULL) {
-            return;
+            return NULL;
         }
         self->functions = functions;
         self->functions_room = room;
     }
     if (!nbp_pointermap_put(&self->by_key, key, 0, (uint32_t)self->n_functions)) {
-        return;
+        return NULL;
     }
     nbp_called *called = &self->functions[self->n_functions++];
     *called = (nbp_called){0};
+    return called;
+}
+
+static void
+note_function(nbp_calls *self, const void *key, PyObject *native)
+{
+    nbp_called *called = new_function(self, key);
+    if (called == NULL) {
+        return;
+    }
     if (native == NULL) {
         called->code = Py_NewRef((PyObject *)key);
     }
     else {
         called->name = nbp_native_name(native);
+    }
+}
+
+void
+nbp_calls_note_name(nbp_calls *self, PyObject *name)
+{
+    nbp_called *called = new_function(self, name);
+    if (called != NULL) {
+        called->name = Py_NewRef(name);
     }
 }
 
@@ -149,4 +169,5 @@ nbp_calls_forget(nbp_calls *self)
         Py_XDECREF(functions[i].name);
     }
     PyMem_Free(functions);
+    Py_CLEAR(self->task_names);
 }

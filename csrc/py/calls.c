@@ -42,14 +42,14 @@ calls_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 static PyObject *
 calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"timer",    "timeunit", "subcalls",
-                               "builtins", "room",     NULL};
+    static char *keywords[] = {"timer", "timeunit", "subcalls", "builtins",
+                               "room",  "tasks",    NULL};
     PyObject *timer = Py_None;
     double unit = 0;
-    int subcalls = 1, builtins = 1;
+    int subcalls = 1, builtins = 1, tasks = 0;
     Py_ssize_t room = ROOM;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Odpp$n:Calls", keywords, &timer,
-                                     &unit, &subcalls, &builtins, &room)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Odpp$np:Calls", keywords, &timer,
+                                     &unit, &subcalls, &builtins, &room, &tasks)) {
         return NULL;
     }
     if (timer != Py_None && !PyCallable_Check(timer)) {
@@ -65,6 +65,7 @@ calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->builtins = builtins != 0;
+    self->tasks = tasks != 0;
     self->room = (size_t)room;
     self->timer = timer == Py_None ? NULL : Py_NewRef(timer);
     self->timer_unit = unit;
@@ -80,6 +81,8 @@ calls_traverse(PyObject *op, visitproc visit, void *arg)
     nbp_calls *self = (nbp_calls *)op;
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->timer);
+    Py_VISIT(self->current_task);
+    Py_VISIT(self->task_type);
     Py_VISIT(self->hook);
     Py_VISIT(self->old_hook);
     for (size_t i = 0; i < self->n_threads; i++) {
@@ -94,6 +97,8 @@ calls_tp_clear(PyObject *op)
     nbp_calls *self = (nbp_calls *)op;
     /* Only an object that nothing refers to gets here, so it records nothing. */
     Py_CLEAR(self->timer);
+    Py_CLEAR(self->current_task);
+    Py_CLEAR(self->task_type);
     Py_CLEAR(self->hook);
     Py_CLEAR(self->old_hook);
     nbp_calls_forget(self);
@@ -179,7 +184,8 @@ static PyGetSetDef calls_getset[] = {
 
 PyDoc_STRVAR(
     calls_doc,
-    "Calls(timer=None, timeunit=0.0, subcalls=True, builtins=True, *, room=1000000)\n"
+    "Calls(timer=None, timeunit=0.0, subcalls=True, builtins=True, *, room=1000000,"
+    " tasks=False)\n"
     "--\n"
     "\n"
     "A recording of every call of every thread, as trees.\n"
@@ -196,7 +202,9 @@ PyDoc_STRVAR(
     "builtins : bool\n"
     "    Record functions in C too.\n"
     "room : int\n"
-    "    Nodes the trees may have in all; calls beyond are counted by function.\n");
+    "    Nodes the trees may have in all; calls beyond are counted by function.\n"
+    "tasks : bool\n"
+    "    Give each of asyncio's tasks a node above its coroutine.\n");
 
 static PyType_Slot calls_slots[] = {
     {Py_tp_doc, (void *)calls_doc}, {Py_tp_new, calls_new},

@@ -52,10 +52,14 @@ typedef struct {
     uint64_t unseen;       /* events of threads for which there was no memory or room */
     nbp_called *functions; /* owned */
     size_t n_functions, functions_room;
-    nbp_pointermap by_key; /* places in `functions` */
-    PyObject *hook;        /* 3.11: owned, waits in threading for threads that start */
-    PyObject *old_hook;    /* 3.11: owned, what we displaced there */
-    bool displaced;        /* 3.11: another took our place in some thread */
+    nbp_pointermap by_key;  /* places in `functions` */
+    PyObject *hook;         /* 3.11: owned, waits in threading for threads that start */
+    PyObject *old_hook;     /* 3.11: owned, what we displaced there */
+    bool tasks;             /* asyncio's tasks have nodes */
+    PyObject *task_names;   /* owned: each string that stands for a task, or NULL */
+    PyObject *current_task; /* owned: asyncio's function, once it was there */
+    PyObject *task_type;    /* owned: the type of its tasks */
+    bool displaced;         /* 3.11: another took our place in some thread */
 } nbp_calls;
 
 /* ---- callrecord.c ---- */
@@ -71,6 +75,9 @@ nbp_call_thread *nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread);
 /* Takes down what the key of a new node stands for. */
 void nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
                     PyObject *native, int64_t now);
+
+/* Takes down what stands for a task. */
+void nbp_calls_note_name(nbp_calls *self, PyObject *name);
 
 /* Drops everything that was recorded. */
 void nbp_calls_forget(nbp_calls *self);
@@ -132,6 +139,16 @@ nbp_calls_other(nbp_calls *self, PyThreadState *thread)
     }
 }
 
+/* ---- calltasks.c ---- */
+
+/* Before the coroutine of a task starts or goes on, and after it ends or waits. For a
+ * recording with `tasks`; other code does no harm. */
+void nbp_calls_enter_task(nbp_calls *self, PyThreadState *thread,
+                          const void *activation, PyCodeObject *code,
+                          nbp_enter_how how);
+void nbp_calls_leave_task(nbp_calls *self, PyThreadState *thread,
+                          const void *activation);
+
 /* ---- callswitch.c ---- */
 
 /* The methods of the type that switch it on and off. */
@@ -180,6 +197,13 @@ static inline const void *
 nbp_native_activation(const void *frame)
 {
     return (const char *)frame + 1;
+}
+
+/* And the task whose coroutine the frame is. */
+static inline const void *
+nbp_task_activation(const void *frame)
+{
+    return (const char *)frame + 2;
 }
 
 #endif /* NBP_PY_CALLS_H */

@@ -49,6 +49,29 @@ nbp_weakref_target(PyObject *reference)
 #endif
 }
 
+/* Where current_task() is: in C, or before in Python, which is harmless there because a
+ * profile function gets no events while it runs. */
+#if PY_VERSION_HEX >= 0x030C0000
+#    define NBP_CURRENT_TASK_MODULE "_asyncio"
+#else
+#    define NBP_CURRENT_TASK_MODULE "asyncio.tasks"
+#endif
+
+/* The code of a generator or coroutine, borrowed or immediately given back: it lives as
+ * long as the generator does. */
+#if PY_VERSION_HEX >= 0x030C0000
+static inline PyCodeObject *
+nbp_generator_code(PyObject *generator)
+{
+    PyCodeObject *code = PyGen_GetCode((PyGenObject *)generator);
+    Py_DECREF(code);
+    return code;
+}
+#    define NBP_GENERATOR_CODE(generator) nbp_generator_code(generator)
+#else
+#    define NBP_GENERATOR_CODE(generator) (((PyGenObject *)(generator))->gi_code)
+#endif
+
 /* None as a result that nobody counts references to: from 3.12 on it lives for ever. */
 #if PY_VERSION_HEX >= 0x030C0000
 #    define NBP_IMMORTAL_NONE Py_None

@@ -18,6 +18,7 @@ from ..prun.options import (
     HIDE,
     IGNORE,
     LIMITS,
+    TASKS,
     THREADS,
     check,
     chosen,
@@ -49,6 +50,7 @@ TABLE = OptionTable(
         Option("module", ("-m",), "The program is a module."),
         LIMITS,
         THREADS,
+        TASKS,
         FOCUS,
         IGNORE,
         HIDE,
@@ -90,7 +92,7 @@ def main(argv: list[str]) -> int:
         return _refuse(error)
     if options.arguments[0].endswith(".prof") and not options.module:
         return _show_profile(options)
-    recording = Profile(builtins=not options.no_builtins)
+    recording = Profile(builtins=not options.no_builtins, tasks=options.tasks)
     try:
         code, result = _run(recording, options)
     except script.ScriptError as error:

@@ -57,6 +57,13 @@ class Profile(Calls):
         Accepted for cProfile's sake: the tree always has them.
     builtins : bool
         Record functions in C too.
+    room : int
+        Nodes that the trees may have in all: about 120 bytes each. Calls on further paths
+        are counted by function only, and the result says how many. A stack may be
+        1,048,576 calls deep.
+    tasks : bool
+        Give each of asyncio's tasks a node of its own above its coroutine. Not with a
+        timer of one's own.
 
     Notes
     -----

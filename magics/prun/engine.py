@@ -20,6 +20,7 @@ def profile(
     globals: dict[str, Any],
     locals: Mapping[str, Any] | None = None,
     builtins: bool = True,
+    tasks: bool = False,
     sort: tuple[str, ...] = ("tottime",),
     limits: tuple[str, ...] = (),
     on_partial: Callable[[ProfileResult], None] | None = None,
@@ -37,13 +38,15 @@ def profile(
         what it sets is gone afterwards.
     builtins : bool
         Record functions in C too.
+    tasks : bool
+        Give each of asyncio's tasks a node of its own.
     sort, limits : tuple of str
         How the table is sorted and cut.
     on_partial : callable, optional
         Called with what was recorded when an exception ends the code, before that is
         passed on.
     """
-    recording = Profile(builtins=builtins)
+    recording = Profile(builtins=builtins, tasks=tasks)
     run = runner(recording, code, globals=globals, locals=locals)
 
     def result(*, interrupted: bool) -> ProfileResult:

@@ -34,6 +34,7 @@ from .options import (
     LIMITS,
     SAMPLE,
     SORT,
+    TASKS,
     THREADS,
     check,
     chosen,
@@ -57,6 +58,7 @@ TABLE = OptionTable(
         ),
         *OPTIONS,
         THREADS,
+        TASKS,
         FOCUS,
         IGNORE,
         HIDE,
@@ -166,6 +168,7 @@ class Prun(ToolMagics):
             globals=code.globals,
             locals=code.locals,
             builtins=not options.no_builtins,
+            tasks=options.tasks,
             on_partial=partial.append,
         )
 

@@ -22,6 +22,7 @@ __all__ = [
     "LIMITS",
     "SAMPLE",
     "SORT",
+    "TASKS",
     "THREADS",
     "check",
     "chosen",
@@ -88,6 +89,11 @@ THREADS = Option(
     "threads",
     ("--threads",),
     "Show each thread by itself, with a table of its own; all are recorded in any case.",
+)
+TASKS = Option(
+    "tasks",
+    ("--tasks",),
+    "Tell asyncio's tasks apart: each has a node above its coroutine.",
 )
 FOCUS = Option(
     "focus",
@@ -159,6 +165,8 @@ def check(options: Parsed) -> None:
 
     if options.builtins and options.no_builtins:
         raise OptionError("--builtins and --no-builtins: choose one")
+    if options.tasks and options.values.get("sample") is not None:
+        raise OptionError("--tasks counts and --sample does not: choose one")
     if options.export:
         try:
             format_of(options.export)

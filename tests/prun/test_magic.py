@@ -186,6 +186,7 @@ def test_profiling_within_a_profile(defined: Session) -> None:
             "--focus takes a regular expression that is not empty",
         ),
         ("%prun --builtins --no-builtins f()", "choose one"),
+        ("%prun --tasks --sample 100 f()", "choose one"),
         ("%prun --export a.what f()", "tells no format; its ending must be"),
         ("%prun --vs before f()", "%prun: there is no run 'before' yet: keep one with"),
         ("%prun --vs '' f()", "--vs takes a name"),
