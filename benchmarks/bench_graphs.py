@@ -108,7 +108,7 @@ def draw(count: int) -> object:
         for n in range(count)
     ]
     arrows = [((n - 1) // 3, n, {"label": ".next"}) for n in range(1, count)]
-    arrows += [(n, n // 7, {"label": "[3]"}) for n in range(0, count, 4)]
+    arrows += [(n // 7, n, {"label": "[3]"}) for n in range(4, count, 4)]
     return _core.draw(boxes, arrows, {})
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from .asizeof import Asized, Sizes, asized, asizeof, asizesof, flatsize, sizes
 from .chains import find_backref_chain, find_ref_chain, is_proper_module
+from .options import PictureOptions
 from .references import show_backrefs, show_chain, show_refs
-from .result import Holder, Node, Reference, ReferenceGraph, Why
+from .result import Bundle, Holder, Node, Reference, ReferenceGraph, Why
 from .types import (
     at,
     at_addrs,
@@ -29,8 +30,10 @@ from .why import why
 
 __all__ = [
     "Asized",
+    "Bundle",
     "Holder",
     "Node",
+    "PictureOptions",
     "Reference",
     "ReferenceGraph",
     "Sizes",

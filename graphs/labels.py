@@ -26,6 +26,8 @@ _module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that code has made
+
 _COUNTED = (tuple, list, dict, set, frozenset, deque)
 _NAMED = (
     types.BuiltinFunctionType,
@@ -138,7 +140,34 @@ def _names(source: object, target: object) -> list[tuple[str, Any]]:
         for index, item in enumerate(tuple(source)):
             if item is target:
                 return [("index", index)]
+    if not names:
+        word = _WORDS.get(type(source)) or _word(type(source))
+        return [("word", word)] if word else []
     return names
+
+
+# What objects hold without a name that code could write.
+_WORDS = {
+    types.MappingProxyType: "mapping",
+    memoryview: "memory",
+    type({}.keys()): "view of",
+    type({}.values()): "view of",
+    type({}.items()): "view of",
+    enumerate: "iterates over",
+    filter: "iterates over",
+    map: "iterates over",
+    reversed: "iterates over",
+    zip: "iterates over",
+}
+
+
+def _word(cls: type) -> str:
+    if _module_of(cls) == "builtins" and _name_of(cls) == "managedbuffer":
+        return "memory"
+    written_in_c = not cls.__flags__ & _HEAP_TYPE
+    return (
+        "iterates over" if written_in_c and _name_of(cls).endswith("iterator") else ""
+    )
 
 
 def _written(way: str, key: Any) -> str:
@@ -148,6 +177,8 @@ def _written(way: str, key: Any) -> str:
         return clean(key)
     if way == "index":
         return f"[{key}]"
+    if way == "word":
+        return f"({key})"
     if way == "value":
         return f"[{describe(key)}]"
     return {"key": "(key)", "member": "(member)"}[way]

@@ -19,6 +19,7 @@ from ..cell import Cell
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver
+from .options import PictureOptions
 from .references import picture
 from .why import why
 
@@ -55,6 +56,12 @@ _PICTURE = (
         10,
     ),
     Option("refcounts", ("--refcounts",), "Show the number of references to each."),
+    Option(
+        "sizes",
+        ("--sizes",),
+        "Show the bytes of each object and what would be freed with it.",
+    ),
+    Option("across", ("--across",), "Draw from left to right."),
     Option("long", ("--long-names",), "Show the names of types with their modules."),
     *OPTIONS,
 )
@@ -136,11 +143,15 @@ class _Expression(ToolMagics):
         graph = picture(
             value,
             backwards,
-            options.max_depth,
-            _handed_over(local_ns),
-            too_many=options.too_many,
-            refcounts=options.refcounts,
-            shortnames=not options.long,
+            PictureOptions(
+                max_depth=options.max_depth,
+                extra_ignore=_handed_over(local_ns),
+                too_many=options.too_many,
+                refcounts=options.refcounts,
+                shortnames=not options.long,
+                sizes=options.sizes,
+                across=options.across,
+            ),
             single=True,
         )
         assert self.shell is not None

@@ -3,79 +3,62 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
 import os
-import shutil
-import subprocess
 import sys
 import types
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
-from .._core import referents, referrers
+from .._core import Heap
 from .chains import is_proper_module
+from .exploring import OURS, Found, RunningFrame, explore
 from .labels import describe, edge_names, has_finalizer, long_name, short_name
+from .options import PictureOptions
 from .result import Node, Reference, ReferenceGraph
 
 __all__ = ["picture", "show_backrefs", "show_chain", "show_refs"]
 
-Filter = Callable[[Any], Any]
-
 # From 3.12 on an immortal object's count is a constant at least as large.
 _IMMORTAL = 2**30
 
+_Options = ParamSpec("_Options")
 
-def show_refs(
-    objs: Any,
-    max_depth: int = 3,
-    extra_ignore: Iterable[int] = (),
-    filter: Filter | None = None,
-    too_many: int = 10,
-    highlight: Filter | None = None,
-    filename: str | None = None,
-    extra_info: Callable[[Any], Any] | None = None,
-    refcounts: bool = False,
-    shortnames: bool = True,
-    output: TextIO | None = None,
-    extra_node_attrs: Callable[[Any], dict[str, Any]] | None = None,
-    *,
-    collect: bool = False,
-    reprs: bool = False,
-) -> ReferenceGraph | None:
+
+def _shows(
+    options: Callable[_Options, PictureOptions], backwards: bool, name: str, doc: str
+) -> Callable[Concatenate[Any, _Options], ReferenceGraph | None]:
+    """Make a function of objects and the options of a picture."""
+
+    def show(
+        objs: Any, *args: _Options.args, **kwargs: _Options.kwargs
+    ) -> ReferenceGraph | None:
+        chosen = options(*args, **kwargs)
+        return _show(picture(objs, backwards, chosen), chosen)
+
+    parameters = inspect.signature(options).parameters.values()
+    first = inspect.Parameter("objs", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    show.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    show.__name__ = show.__qualname__ = name
+    show.__doc__ = doc
+    return show
+
+
+show_refs = _shows(
+    PictureOptions,
+    False,
+    "show_refs",
     """Show what objects hold.
 
     Parameters
     ----------
     objs : object, or list or tuple of objects
-    max_depth : int
-        References from there to the farthest objects shown.
-    extra_ignore : iterable of int
-        Ids of objects to leave out.
-    filter : callable, optional
-        Objects for which it gives something false are left out.
-    too_many : int
-        How many references of one object to show; the rest is counted.
-    highlight : callable, optional
-        Objects for which it gives something true are shown in blue.
-    filename : str, optional
-        Where to write the picture: ``.svg`` and ``.dot`` are written here, for other
-        suffixes the ``dot`` program of Graphviz has to be installed.
-    extra_info : callable, optional
-        Gives a line more for an object.
-    refcounts : bool
-        Show the number of references to each object.
-    shortnames : bool
-        Names of types without modules.
-    output : file, optional
-        Where to write the graph as DOT text.
-    extra_node_attrs : callable, optional
-        Gives Graphviz attributes for an object.
-    collect : bool
-        Collect garbage first, as objgraph does.
-    reprs : bool
-        Describe objects of all types by their own ``repr``. By default only types whose
-        ``repr`` is known to be harmless are asked.
+    *args, **kwargs
+        Those of `PictureOptions`: ``max_depth``, ``extra_ignore``, ``filter``,
+        ``too_many``, ``highlight``, ``filename``, ``extra_info``, ``refcounts``,
+        ``shortnames``, ``output``, ``extra_node_attrs`` as in objgraph, and ``collect``,
+        ``reprs``, ``sizes``, ``frames``, ``across``.
 
     Returns
     -------
@@ -85,78 +68,26 @@ def show_refs(
     Raises
     ------
     ValueError
-        Both `filename` and `output` are given, or `max_depth` is negative.
+        Both ``filename`` and ``output`` are given, or ``max_depth`` is negative.
     OSError
         The file cannot be written.
 
     See Also
     --------
     show_backrefs : what holds objects.
-    """
-    _refuse_both(filename, output)
-    return _show(
-        picture(
-            objs,
-            False,
-            max_depth,
-            extra_ignore,
-            shortnames,
-            filter=filter,
-            too_many=too_many,
-            highlight=highlight,
-            extra_info=extra_info,
-            refcounts=refcounts,
-            extra_node_attrs=extra_node_attrs,
-            collect=collect,
-            reprs=reprs,
-        ),
-        filename,
-        output,
-    )
+    """,
+)
 
-
-def show_backrefs(
-    objs: Any,
-    max_depth: int = 3,
-    extra_ignore: Iterable[int] = (),
-    filter: Filter | None = None,
-    too_many: int = 10,
-    highlight: Filter | None = None,
-    filename: str | None = None,
-    extra_info: Callable[[Any], Any] | None = None,
-    refcounts: bool = False,
-    shortnames: bool = True,
-    output: TextIO | None = None,
-    extra_node_attrs: Callable[[Any], dict[str, Any]] | None = None,
-    *,
-    collect: bool = False,
-    reprs: bool = False,
-) -> ReferenceGraph | None:
+show_backrefs = _shows(
+    PictureOptions,
+    True,
+    "show_backrefs",
     """Show what holds objects, and what holds that, up to the modules.
 
-    The arguments and the result are those of `show_refs`. Running functions are no
-    objects: what only they hold is shown without a holder; see `why`.
-    """
-    _refuse_both(filename, output)
-    return _show(
-        picture(
-            objs,
-            True,
-            max_depth,
-            extra_ignore,
-            shortnames,
-            filter=filter,
-            too_many=too_many,
-            highlight=highlight,
-            extra_info=extra_info,
-            refcounts=refcounts,
-            extra_node_attrs=extra_node_attrs,
-            collect=collect,
-            reprs=reprs,
-        ),
-        filename,
-        output,
-    )
+    The arguments and the result are those of `show_refs`. Running functions are shown
+    too, with the variable that holds an object.
+    """,
+)
 
 
 def show_chain(
@@ -186,149 +117,86 @@ def show_chain(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Wanted:
-    """The arguments of one picture."""
-
-    objects: list[Any]
-    wrapped: bool
-    backwards: bool
-    max_depth: int
-    ignored: set[int]
-    typename: Callable[[type], str]
-    filter: Filter | None = None
-    too_many: int = 10
-    highlight: Filter | None = None
-    extra_info: Callable[[Any], Any] | None = None
-    refcounts: bool = False
-    extra_node_attrs: Callable[[Any], dict[str, Any]] | None = None
-    collect: bool = False
-    reprs: bool = False
-
-
 def picture(
-    objs: Any,
-    backwards: bool,
-    max_depth: int = 3,
-    extra_ignore: Iterable[int] = (),
-    shortnames: bool = True,
-    single: bool = False,
-    **others: Any,
+    objs: Any, backwards: bool, options: PictureOptions, *, single: bool = False
 ) -> ReferenceGraph:
-    """Give the graph that `show_refs` or `show_backrefs` shows; the same arguments.
+    """Give the graph that `show_refs` or `show_backrefs` shows.
 
     With `single`, a list is the object to be shown, and not the objects in it.
     """
-    if max_depth < 0:
-        raise ValueError(f"max_depth must not be negative, and is {max_depth}")
     several = not single and issubclass(type(objs), list | tuple)
-    return _picture(
-        _Wanted(
-            # Each once, whatever the caller lists.
-            objects=list({id(it): it for it in objs}.values()) if several else [objs],
-            wrapped=not several,
-            backwards=backwards,
-            max_depth=max_depth,
-            ignored={*extra_ignore, id(extra_ignore)}
-            | ({id(objs)} if several else set()),
-            typename=short_name if shortnames else long_name,
-            **others,
-        )
-    )
-
-
-class _Found:
-    """Objects and references met so far; pinned until the picture is made."""
-
-    def __init__(self) -> None:
-        self.objects: list[Any] = []
-        self.depths: list[int] = []
-        self.numbers: dict[int, int] = {}
-        self.edges: dict[tuple[int, int], None] = {}
-        self.left_out: dict[int, int] = {}
-
-    def add(self, it: object, depth: int) -> bool:
-        if id(it) in self.numbers:
-            return False
-        self.numbers[id(it)] = len(self.objects)
-        self.objects.append(it)
-        self.depths.append(depth)
-        return True
-
-
-def _explore(wanted: _Wanted) -> _Found:
-    """Search breadth first, all objects of one depth at once."""
-    found = _Found()
-    level: list[Any] = []
-    level.extend(it for it in wanted.objects if found.add(it, 0))
-    wanted.ignored |= {id(wanted), id(wanted.objects), id(found.objects)}
-    for depth in range(wanted.max_depth):
-        if wanted.backwards:
-            level = [it for it in level if not is_proper_module(it)]
-        following: list[Any] = []
-        for it, others in zip(level, _neighbours(level, wanted), strict=True):
-            shown = [other for other in others if _is_wanted(other, wanted)]
-            for other in shown[: wanted.too_many]:
-                if found.add(other, depth + 1):
-                    following.append(other)
-                pair = (found.numbers[id(other)], found.numbers[id(it)])
-                found.edges[pair if wanted.backwards else pair[::-1]] = None
-            if len(shown) > wanted.too_many:
-                left_out = len(shown) - wanted.too_many
-                found.left_out[found.numbers[id(it)]] = left_out
-            # A list of ours that lives on would be found as a holder of what is in it.
-            others = shown = []
-        level = following
-        if not level:
-            break
-    return found
-
-
-def _neighbours(level: list[Any], wanted: _Wanted) -> list[list[Any]]:
-    return referrers(level) if wanted.backwards else [referents(it) for it in level]
-
-
-def _is_wanted(it: object, wanted: _Wanted) -> bool:
-    if id(it) in wanted.ignored:
-        return False
-    return wanted.filter is None or bool(wanted.filter(it))
-
-
-def _picture(wanted: _Wanted) -> ReferenceGraph:
-    if wanted.collect:
+    # Each once, whatever the caller lists.
+    objects = list({id(it): it for it in objs}.values()) if several else [objs]
+    ignored = {*options.extra_ignore, id(options.extra_ignore)}
+    if several:
+        ignored.add(id(objs))
+    if options.collect:
         gc.collect()
-    found = _explore(wanted)
-    nodes = tuple(_node(number, found, wanted) for number in range(len(found.objects)))
+    typename = short_name if options.shortnames else long_name
+    # Before the search, whose lists hold everything that it finds.
+    heap = Heap(OURS) if options.sizes else None
+    found = explore(objects, backwards, options, ignored, typename)
+    path = _path_to_root(found) if backwards else set()
+    nodes = tuple(
+        _node(number, found, options, typename, heap, not several)
+        for number in range(len(found.objects))
+    )
     references = tuple(
         Reference(
             holder,
             held,
-            tuple(edge_names(found.objects[holder], found.objects[held])),
+            tuple(edge_names(found.objects[holder], found.objects[held]))
+            if names is None
+            else names,
+            (holder, held) in path,
         )
-        for holder, held in found.edges
+        for (holder, held), names in found.edges.items()
     )
-    return ReferenceGraph(wanted.backwards, wanted.max_depth, nodes, references)
+    return ReferenceGraph(
+        backwards, options.max_depth, options.across, nodes, references
+    )
 
 
-def _node(number: int, found: _Found, wanted: _Wanted) -> Node:
+def _path_to_root(found: Found) -> set[tuple[int, int]]:
+    """Give the references from the nearest module or running function to an object."""
+    for number, it in enumerate(found.objects):
+        if found.depths[number] and (type(it) is RunningFrame or is_proper_module(it)):
+            return set(found.path_from(number))
+    return set()
+
+
+def _node(
+    number: int,
+    found: Found,
+    options: PictureOptions,
+    typename: Callable[[type], str],
+    heap: Heap | None,
+    wrapped: bool,
+) -> Node:
     it = found.objects[number]
     # Ours: the list of what was found, this variable and the argument of getrefcount();
     # of what was asked for also the list of that, and the arguments of two calls.
-    ours = 3 if found.depths[number] else 4 + 2 * wanted.wrapped
+    ours = 3 if found.depths[number] else 4 + 2 * wrapped
     references = sys.getrefcount(it) - ours
+    if type(it) is RunningFrame:
+        return _frame_node(it, found.depths[number])
     cls = type(it)
-    extra = wanted.extra_node_attrs(it) if wanted.extra_node_attrs else {}
+    extra = options.extra_node_attrs(it) if options.extra_node_attrs else {}
+    size, retained = _sizes(heap, it)
     return Node(
         address=id(it),
-        type=wanted.typename(cls),
-        value=describe(it, wanted.reprs),
-        info=str(wanted.extra_info(it)) if wanted.extra_info else "",
+        type=typename(cls),
+        value=describe(it, options.reprs),
+        info=str(options.extra_info(it)) if options.extra_info else "",
         depth=found.depths[number],
         module=issubclass(cls, types.ModuleType),
-        highlighted=bool(wanted.highlight and wanted.highlight(it)),
+        highlighted=bool(options.highlight and options.highlight(it)),
         finalizer=has_finalizer(cls),
-        refcount=references if wanted.refcounts and references < _IMMORTAL else None,
-        left_out=found.left_out.get(number, 0),
+        refcount=references if options.refcounts and references < _IMMORTAL else None,
+        bundles=found.bundles.get(number, ()),
+        size=size,
+        retained=retained,
+        running=False,
         attributes={
             str(name): str(value)
             for name, value in sorted(extra.items())
@@ -337,20 +205,46 @@ def _node(number: int, found: _Found, wanted: _Wanted) -> Node:
     )
 
 
-def _refuse_both(filename: str | None, output: TextIO | None) -> None:
-    if filename and output:
-        raise ValueError("Cannot specify both output and filename.")
+def _sizes(heap: Heap | None, it: object) -> tuple[int | None, int | None]:
+    if heap is None:
+        return None, None
+    try:
+        return heap.size(it), heap.retained(it)
+    except LookupError:
+        # It came into being after the heap had been looked through.
+        return None, None
 
 
-def _show(
-    graph: ReferenceGraph, filename: str | None, output: TextIO | None
-) -> ReferenceGraph | None:
-    from . import view
+def _frame_node(frame: RunningFrame, depth: int) -> Node:
+    code = frame.code
+    place = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return Node(
+        address=frame.number,
+        type="running function",
+        value=f"{code.co_qualname}() {place}",
+        info="",
+        depth=depth,
+        module=False,
+        highlighted=False,
+        finalizer=False,
+        refcount=None,
+        bundles=(),
+        size=None,
+        retained=None,
+        running=True,
+        attributes={},
+    )
 
-    if output:
-        output.write(view.dot(graph))
-    elif filename:
-        _write(graph, os.fspath(filename))
+
+def _show(graph: ReferenceGraph, options: PictureOptions) -> ReferenceGraph | None:
+    if options.output:
+        from .view import dot
+
+        options.output.write(dot(graph))
+    elif options.filename:
+        from .files import write
+
+        write(graph, os.fspath(options.filename))
     else:
         if not _in_ipython():
             print(graph)
@@ -362,46 +256,3 @@ def _in_ipython() -> bool:
     """Tell whether IPython will show what a call returns."""
     shell = sys.modules.get("IPython.core.interactiveshell")
     return shell is not None and shell.InteractiveShell.initialized()
-
-
-def _write(graph: ReferenceGraph, filename: str) -> None:
-    from . import view
-
-    _, suffix = os.path.splitext(filename)
-    if suffix == ".dot":
-        with open(filename, "w", encoding="utf-8") as file:
-            file.write(view.dot(graph))
-        print(f"Graph written to {filename} ({len(graph.nodes)} nodes)")
-    elif suffix == ".svg":
-        with open(filename, "w", encoding="utf-8") as file:
-            file.write(view.svg(graph))
-        print(f"Image generated as {filename}")
-    elif not suffix:
-        raise ValueError(
-            f"the file name {filename!r} has no suffix: .svg, .dot, .png, .pdf"
-        )
-    else:
-        _convert(graph, filename, suffix[1:])
-
-
-def _convert(graph: ReferenceGraph, filename: str, format: str) -> None:
-    """Have the ``dot`` program write what is not written in-process."""
-    from . import view
-
-    program = shutil.which("dot")
-    if program is None:
-        print(
-            "Image renderer (dot) not found, not doing anything else; .svg needs none"
-        )
-        return
-    command = [program, f"-T{format}", f"-o{filename}"]
-    done = subprocess.run(
-        command, input=view.dot(graph), text=True, capture_output=True, check=False
-    )
-    if done.returncode == 0:
-        print(f"Image generated as {filename}")
-    else:
-        reason = done.stderr.strip().partition("\n")[0]
-        print(
-            f"dot failed (exit code {done.returncode}) while writing {filename}: {reason}"
-        )

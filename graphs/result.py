@@ -7,7 +7,26 @@ from typing import Any, ClassVar
 
 from ..results import Result
 
-__all__ = ["Holder", "Node", "Reference", "ReferenceGraph", "Why"]
+__all__ = ["Bundle", "Holder", "Node", "Reference", "ReferenceGraph", "Why"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """References that are counted instead of shown.
+
+    Attributes
+    ----------
+    count : int
+    type : str
+        Of the objects at their other ends.
+    name : str
+        How one of them is written, with three dots in the place of an index or a key;
+        empty when there is no name.
+    """
+
+    count: int
+    type: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +53,14 @@ class Node:
     refcount : int or None
         References to it, ours not counted; None when not asked for, and of immortal
         objects, whose references are not counted.
-    left_out : int
-        References from it (or to it) beyond `too_many`, which are not in the picture.
+    bundles : tuple of Bundle
+        References from it (or to it) beyond `too_many`, the most frequent kind first.
+    size : int or None
+        Bytes of the object itself; None when not asked for.
+    retained : int or None
+        Bytes that would be freed with it; None when not asked for.
+    running : bool
+        It is no object but a running function.
     attributes : dict of str to str
         Graphviz's, from `extra_node_attrs`.
     """
@@ -49,17 +74,37 @@ class Node:
     highlighted: bool
     finalizer: bool
     refcount: int | None
-    left_out: int
+    bundles: tuple[Bundle, ...]
+    size: int | None
+    retained: int | None
+    running: bool
     attributes: dict[str, str]
+
+    @property
+    def left_out(self) -> int:
+        """How many references are in bundles."""
+        return sum(bundle.count for bundle in self.bundles)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference of a picture: numbers of nodes, and by which names the first holds the second."""
+    """A reference of a picture.
+
+    Attributes
+    ----------
+    holder, held : int
+        Numbers of nodes.
+    names : tuple of str
+        By which the first holds the second.
+    on_path : bool
+        It is on the shortest way from a module or a running function to an object that
+        was asked for.
+    """
 
     holder: int
     held: int
     names: tuple[str, ...]
+    on_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,6 +116,8 @@ class ReferenceGraph(Result):
     backwards : bool
         True for holders (``show_backrefs``), false for what is held (``show_refs``).
     max_depth : int
+    across : bool
+        Drawn from left to right.
     nodes : tuple of Node
         In the order in which they were met: those asked for first.
     references : tuple of Reference
@@ -80,6 +127,7 @@ class ReferenceGraph(Result):
 
     backwards: bool
     max_depth: int
+    across: bool
     nodes: tuple[Node, ...]
     references: tuple[Reference, ...]
 

@@ -8,10 +8,10 @@ from typing import Any
 from .. import _core
 from ..results import Result
 from ..views import units
-from ..views.colours import GREY
+from ..views.colours import GREY, ORANGE
 from ..views.names import clean, shorten
 from ..views.network import Edge, Network, network
-from .result import Holder, Node, ReferenceGraph, Why
+from .result import Bundle, Holder, Node, ReferenceGraph, Why
 
 __all__ = ["dot", "headline", "html", "svg", "text"]
 
@@ -62,11 +62,19 @@ def _title(node: Node) -> str:
     return clean(title)
 
 
+def _size(node: Node) -> str:
+    """Give the bytes of an object, and of what goes with it, in words."""
+    if node.size is None or node.retained is None:
+        return ""
+    size = units.memory(node.size)
+    if node.retained <= node.size:
+        return size
+    return f"{size}, with it {units.memory(node.retained)}"
+
+
 def _words(node: Node) -> str:
-    words = f"{_title(node)}  {clean(node.value)}"
-    if node.info:
-        words += f"  {clean(node.info)}"
-    return words.replace("\n", " ")
+    words = [_title(node), clean(node.value), _size(node), clean(node.info)]
+    return "  ".join(filter(None, words)).replace("\n", " ")
 
 
 def _graph_text(graph: ReferenceGraph) -> str:
@@ -99,10 +107,10 @@ def _tree(graph: ReferenceGraph) -> Iterator[str]:
             continue
         followed.add(number)
         branches: list[tuple[int, str]] = near.get(number, [])
-        more = node.left_out
-        if more:
+        if node.bundles:
             # Stands before what the branches print, because they are still to come.
-            yield f"{indent}├─ {_left_out(more, graph.backwards)}"
+            kinds = "; ".join(map(_bundle, node.bundles))
+            yield f"{indent}├─ {_left_out(node.left_out, graph.backwards)}: {kinds}"
         for place, (other, name) in enumerate(reversed(branches)):
             last = place == 0
             todo.append(
@@ -125,11 +133,16 @@ def _left_out(number: int, backwards: bool) -> str:
     return f"{number} more {'backreferences' if backwards else 'references'}"
 
 
+def _bundle(bundle: Bundle) -> str:
+    name = f" by {bundle.name}" if bundle.name else ""
+    return clean(f"{bundle.count:,} {bundle.type}{name}")
+
+
 def _graph_html(graph: ReferenceGraph) -> str:
     from ..views.html import render
 
     nodes, edges = _boxes(graph)
-    drawn = network(nodes, edges, _CANVAS, alt=_graph_line(graph))
+    drawn = network(nodes, edges, _canvas(graph), alt=_graph_line(graph))
     return render(
         "graphs/references.html.j2",
         picture=drawn,
@@ -140,48 +153,56 @@ def _graph_html(graph: ReferenceGraph) -> str:
 
 
 def _missing(graph: ReferenceGraph, drawn: Network | None) -> str:
-    """Say what the picture lacks; every object that is drawn stands in the first boxes."""
+    """Say what the picture lacks."""
     if drawn is None:
         return "no picture: Graphviz does not work here; the text says the same"
+    bundles = [len(node.bundles) for node in graph.nodes]
+    boxes, arrows = len(bundles) + sum(bundles), len(graph.references) + sum(bundles)
     parts = []
-    if drawn.nodes < len(graph.nodes):
-        parts.append(units.plural(len(graph.nodes) - drawn.nodes, "object"))
-    if drawn.edges < len(graph.references):
-        references = len(graph.references) - drawn.edges
-        parts.append(units.plural(references, "reference"))
+    if drawn.nodes < boxes:
+        parts.append(units.plural(boxes - drawn.nodes, "object"))
+    if drawn.edges < arrows:
+        parts.append(units.plural(arrows - drawn.edges, "reference"))
     return f"not drawn: {' and '.join(parts)}" if parts else ""
 
 
 def svg(graph: ReferenceGraph) -> str:
     """Draw the graph, cut to what can be laid out, as an ``<svg>`` element."""
     nodes, edges = _boxes(graph)
-    return _core.draw(nodes, edges, _CANVAS)[0]
+    return _core.draw(nodes, edges, _canvas(graph))[0]
 
 
 def _boxes(graph: ReferenceGraph) -> tuple[list[dict[str, str]], list[Edge]]:
-    """Give boxes and arrows: first the objects, then what is left out of them."""
-    nodes = [_box(node, graph.max_depth) for node in graph.nodes]
-    edges = [
-        (reference.holder, reference.held, _arrow(", ".join(reference.names)))
-        for reference in graph.references
-    ]
+    """Give boxes and arrows: the nearest objects first, each with its bundles."""
+    boxes: list[dict[str, str]] = []
+    places: dict[int, int] = {}
+    edges: list[Edge] = []
     for number, node in enumerate(graph.nodes):
-        if node.left_out:
-            pair = (len(nodes), number) if graph.backwards else (number, len(nodes))
-            edges.append((*pair, {"color": "#d44955", "style": "dotted"}))
-            nodes.append(_left_out_box(node, graph.backwards))
-    return nodes, edges
+        places[number] = len(boxes)
+        boxes.append(_box(node, graph.max_depth))
+        for bundle in node.bundles:
+            pair = places[number], len(boxes)
+            edges.append((*(pair[::-1] if graph.backwards else pair), dict(_DOTTED)))
+            boxes.append(_bundle_box(bundle))
+    edges += [
+        (places[it.holder], places[it.held], _arrow(", ".join(it.names), it.on_path))
+        for it in graph.references
+    ]
+    return boxes, edges
 
 
 _FONT = "Helvetica"
-_CANVAS = {"bgcolor": "transparent", "fontname": _FONT, "nodesep": "0.2"}
+
+
+def _canvas(graph: ReferenceGraph) -> dict[str, str]:
+    direction = "LR" if graph.across else "TB"
+    return {"bgcolor": "transparent", "nodesep": "0.2", "rankdir": direction}
 
 
 def _box(node: Node, max_depth: int) -> dict[str, str]:
     hue, saturation, value = _colour(node, max_depth)
     label = [_title(node), clean(node.value)]
-    if node.info:
-        label.append(clean(node.info))
+    label += filter(None, [_size(node), clean(node.info)])
     box = {
         "label": "\n".join(shorten(line, 60) for line in label),
         "shape": "box",
@@ -198,6 +219,9 @@ def _box(node: Node, max_depth: int) -> dict[str, str]:
     if node.depth == 0:
         box["fontcolor"] = "#c00000"
         box["penwidth"] = "2"
+    if node.running:
+        box |= {"shape": "component", "style": "filled", "fillcolor": "#ffe9c9"}
+        box["fontcolor"] = "black"
     if node.finalizer:
         box["color"] = "#d44955"
         box["peripheries"] = "2"
@@ -213,29 +237,37 @@ def _colour(node: Node, max_depth: int) -> tuple[float, float, float]:
     return hue, saturation, value
 
 
-def _arrow(name: str) -> dict[str, str]:
-    arrow = {"color": GREY, "arrowsize": "0.7"}
+_DOTTED = {"color": GREY, "style": "dotted", "arrowsize": "0.7"}
+
+
+def _arrow(name: str, on_path: bool) -> dict[str, str]:
+    colour = ORANGE if on_path else GREY
+    arrow = {"color": colour, "arrowsize": "0.7"}
+    if on_path:
+        arrow["penwidth"] = "2.2"
     if name:
         arrow |= {
             "label": f" {shorten(name, 40)} ",
             "fontname": _FONT,
             "fontsize": "10",
-            "fontcolor": GREY,
+            "fontcolor": colour,
         }
     return arrow
 
 
-def _left_out_box(node: Node, backwards: bool) -> dict[str, str]:
+def _bundle_box(bundle: Bundle) -> dict[str, str]:
+    name = f"\nby {bundle.name}" if bundle.name else ""
     return {
-        "label": _left_out(node.left_out, backwards),
+        "label": shorten(clean(f"{bundle.count:,} more {bundle.type}{name}"), 60),
         "shape": "box",
-        "style": "filled",
+        "style": "filled,dashed,rounded",
         "color": "#d44955",
-        "fillcolor": "#d44955",
-        "fontcolor": "white",
+        "fillcolor": "#fbe3e5",
+        "fontcolor": "black",
         "fontname": _FONT,
-        "fontsize": "9",
-        "height": "0.25",
+        "fontsize": "10",
+        "margin": "0.12,0.04",
+        "tooltip": f"{_bundle(bundle)}: not shown one by one",
     }
 
 

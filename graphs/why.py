@@ -8,15 +8,11 @@ import types
 from typing import Any
 
 from .._core import paths_to
+from .exploring import HOST, OURS
 from .labels import describe, edge_names, long_name
 from .result import Holder, Why
 
 __all__ = ["why"]
-
-# What runs a cell and what answers this question: their functions hold everything for a
-# moment, which explains nothing.
-_OURS = ("nbprobe",)
-_HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy")
 
 _HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_oh|_ih|_dh|Out|In")
 _LAST_ERROR = ("last_exc", "last_value", "last_traceback")
@@ -59,7 +55,7 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
     """
     if limit < 1:
         raise ValueError(f"limit must be 1 or more, and is {limit}")
-    hidden = _OURS if internals else _OURS + _HOST
+    hidden = OURS if internals else OURS + HOST
     # More than asked for, because several may be one and the same to the user.
     total, paths = paths_to(obj, hidden, 4 * limit + 16)
     holders: dict[tuple[str, str], tuple[Holder, int]] = {}

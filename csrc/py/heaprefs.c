@@ -6,6 +6,7 @@
 
 #include "arrays.h"
 #include "compat.h"
+#include "heapframes.h"
 #include "heapwalk.h"
 #include "state.h"
 
@@ -108,6 +109,7 @@ typedef struct {
     objects *found;          /* owned; for each target, what holds it */
     PyObject *source;        /* whose references are being looked at */
     bool thorough;           /* look also into what no list of objects has */
+    bool frozen;             /* even objects of the collector may be on no list */
     nbp_heapgraph *unlisted; /* owned; as a set: that */
     nbp_status status;
     PyObject *ring[RING]; /* waiting for their type to come into the cache */
@@ -140,7 +142,8 @@ match(scan *self, PyObject *op)
 static void
 admit(scan *self, PyObject *op)
 {
-    if (op != NULL && self->status == NBP_OK && nbp_walk_is_unlisted(op)) {
+    if (op != NULL && self->status == NBP_OK &&
+        (nbp_walk_is_unlisted(op) || (self->frozen && PyObject_IS_GC(op)))) {
         nbp_node node;
         self->status = nbp_heapgraph_add(self->unlisted, (uintptr_t)op, &node);
     }
@@ -247,10 +250,35 @@ scan_start(scan *self, PyObject *const *targets, size_t count)
     return NBP_OK;
 }
 
+/* After gc.freeze() most objects are on no list that can be asked for. They are found
+ * by following references from where the interpreter keeps its own: from the modules
+ * and the running frames. */
+static int
+admit_one(PyObject *op, void *arg)
+{
+    admit(arg, op);
+    return 0;
+}
+
+static int
+admit_frame(nbp_frame *frame, void *arg)
+{
+    nbp_walk_frame(frame, admit_one, arg);
+    return 0;
+}
+
 static nbp_status
 scan_heap(scan *self, PyObject *prepared)
 {
-    nbp_walk_tracked(prepared, look_into, self);
+    if (self->frozen) {
+        self->thorough = true;
+        nbp_walk_tracked(prepared, admit_one, self);
+        admit(self, PyImport_GetModuleDict());
+        nbp_frames_visit(admit_frame, self);
+    }
+    else {
+        nbp_walk_tracked(prepared, look_into, self);
+    }
     flush(self);
     for (size_t i = 0; !self->thorough && i < self->count; i++) {
         PyObject *type = type_of_dict(self->targets[i]);
@@ -268,6 +296,21 @@ scan_heap(scan *self, PyObject *prepared)
         }
     }
     return more < 0 ? (nbp_status)more : self->status;
+}
+
+/* 1 after gc.freeze(), 0 otherwise, -1 with an exception set. */
+static int
+is_frozen(void)
+{
+    PyObject *gc = PyImport_ImportModule("gc"); /* owned */
+    PyObject *count = NULL;                     /* owned */
+    if (gc != NULL) {
+        count = PyObject_CallMethod(gc, "get_freeze_count", NULL);
+    }
+    int frozen = count == NULL ? -1 : PyObject_IsTrue(count);
+    Py_XDECREF(gc);
+    Py_XDECREF(count);
+    return frozen;
 }
 
 static PyObject *
@@ -316,7 +359,8 @@ referrers(PyObject *Py_UNUSED(module), PyObject *targets)
         PyErr_SetString(PyExc_TypeError, "referrers takes a list");
         return NULL;
     }
-    PyObject *prepared = nbp_walk_prepare(); /* owned */
+    int frozen = is_frozen();
+    PyObject *prepared = frozen < 0 ? NULL : nbp_walk_prepare(); /* owned */
     if (prepared == NULL) {
         return NULL;
     }
@@ -327,6 +371,7 @@ referrers(PyObject *Py_UNUSED(module), PyObject *targets)
         status = scan_start(self, ((PyListObject *)targets)->ob_item,
                             (size_t)PyList_GET_SIZE(targets));
         if (status == NBP_OK) {
+            self->frozen = frozen;
             status = scan_heap(self, prepared);
         }
         for (size_t i = 0; status == NBP_OK && i < self->count; i++) {

@@ -36,7 +36,7 @@ static int (*const nouns[])(PyObject *module) = {
     nbp_add_config,      nbp_add_counters, nbp_add_deepsize, nbp_add_engine,
     nbp_add_fit,         nbp_add_heap,     nbp_add_loop,     nbp_add_names,
     nbp_add_paths,       nbp_add_picture,  nbp_add_probes,   nbp_add_refs,
-    nbp_add_rss,         nbp_add_sampler,  nbp_add_stats,
+    nbp_add_rss,         nbp_add_sampler,  nbp_add_stats,    nbp_add_frames,
 };
 
 static int

@@ -55,6 +55,7 @@ int nbp_add_counters(PyObject *module);
 int nbp_add_deepsize(PyObject *module);
 int nbp_add_engine(PyObject *module);
 int nbp_add_fit(PyObject *module);
+int nbp_add_frames(PyObject *module);
 int nbp_add_heap(PyObject *module);
 int nbp_add_loop(PyObject *module);
 int nbp_add_names(PyObject *module);

@@ -211,6 +211,26 @@ def test_a_deque_is_named_by_its_index() -> None:
     assert edge_names(deque([1, T]), T) == ["[1]"]
 
 
+WORDS = {
+    "mapping proxy": (types.MappingProxyType, {"a": T}, "(mapping)"),
+    "list iterator": (iter, [1], "(iterates over)"),
+    "tuple iterator": (iter, (1,), "(iterates over)"),
+    "reversed list": (reversed, [1], "(iterates over)"),
+    "dictionary's keys": (dict.keys, {"a": 1}, "(view of)"),
+    "memory": (memoryview, bytearray(b"abc"), "(memory)"),
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_what_has_no_name_in_code_has_a_word(kind: str) -> None:
+    make, target, word = WORDS[kind]
+    holder = make(target)
+    (held,) = [it for it in gc.get_referents(holder) if type(it) is not type]
+    if kind != "memory":
+        assert held is target
+    assert edge_names(holder, held) == [word]
+
+
 def test_two_arguments_are_needed() -> None:
     with pytest.raises(TypeError, match="source and a target"):
         _core.reference_names(T)  # type: ignore[call-arg]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import io
 import os
 import re
+import subprocess
 import sys
 import threading
 import warnings
@@ -17,6 +19,7 @@ import pytest
 
 import nbprobe
 from nbprobe import _core, graphs
+from nbprobe.graphs import view
 
 objgraph = pytest.importorskip("objgraph", reason="compares with the real objgraph")
 
@@ -336,5 +339,148 @@ def test_our_own_lists_are_not_among_the_holders() -> None:
     outer = Light(middle)
     graph = graphs.show_backrefs([leaf], max_depth=5)
     assert graph is not None
-    assert [node.type for node in graph.nodes] == ["Light", "Light", "Light"]
+    running = "running function"
+    assert [node.type for node in graph.nodes] == ["Light", "Light", running, "Light"]
     assert outer
+
+
+def wait_with(given: object, started: threading.Event, done: threading.Event) -> None:
+    theirs = given
+    started.set()
+    done.wait(10)
+    assert theirs
+
+
+def test_running_functions_are_shown_with_their_variables() -> None:
+    leaf = Light(None)
+    graph = graphs.show_backrefs([leaf], max_depth=1)
+    assert graph is not None
+    (frame,) = graph.nodes[1:]
+    assert frame.running
+    assert frame.value.startswith(
+        "test_running_functions_are_shown_with_their_variables() test_references.py:"
+    )
+    (reference,) = graph.references
+    assert reference.names == ("leaf",)
+    assert reference.on_path
+    assert f"leaf of running function  {frame.value}" in str(graph)
+    without = graphs.show_backrefs([leaf], max_depth=1, frames=False)
+    assert without is not None and len(without.nodes) == 1
+
+    started, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=wait_with, args=(leaf, started, done))
+    thread.start()
+    started.wait(10)
+    graph = graphs.show_backrefs([leaf], max_depth=1)
+    done.set()
+    thread.join()
+    assert graph is not None
+    names = {it.names for it in graph.references}
+    assert {("leaf",), ("given", "theirs")} <= names
+
+
+def test_the_path_from_a_module_is_marked() -> None:
+    leaf = Light(None)
+    GLOBAL["leaf"] = [leaf]
+    try:
+        graph = graphs.show_backrefs([leaf], max_depth=5, frames=False)
+    finally:
+        GLOBAL.clear()
+    assert graph is not None
+    marked = [it for it in graph.references if it.on_path]
+    assert [it.names[0] for it in marked] == [
+        "[0]",
+        "['leaf']",
+        "['GLOBAL']",
+        ".__dict__",
+    ]
+    assert graph.nodes[marked[-1].holder].module
+    assert view.svg(graph).count('stroke="#c0601b" stroke-width="2.2"') >= 4
+
+
+def test_what_is_too_much_is_bundled_by_type_and_name() -> None:
+    children = [[] for _ in range(30)] + [{1: 2}] * 200  # type: ignore[list-item,var-annotated]
+    tree = Thing(children=children)
+    graph = graphs.show_refs(tree, max_depth=3, too_many=5, filter=None)
+    assert graph is not None
+    found = {
+        (it.count, it.type, it.name) for node in graph.nodes for it in node.bundles
+    }
+    assert {(30, "list", ".children[...]"), (195, "dict", ".children[...]")} <= found
+    assert "225 more references: 195 dict by .children[...]" in str(graph)
+    light = Light(children)
+    graph = graphs.show_refs(light, max_depth=2, too_many=5)
+    assert graph is not None
+    (bundled,) = [node for node in graph.nodes if node.bundles]
+    assert bundled.bundles[0].name == ".held[...]"
+    assert "195 more dict" in view.svg(graph)
+
+
+def test_sizes_on_request() -> None:
+    leaf = Light([bytes(100_000)])
+    graph = graphs.show_refs(leaf, max_depth=2, sizes=True)
+    assert graph is not None
+    top, *_ = graph.nodes
+    assert top.size is not None and 30 < top.size < 400
+    assert top.retained is not None and 100_000 < top.retained < 101_000
+    assert ", with it 98 KiB" in str(graph)
+    plain = graphs.show_refs(leaf, max_depth=2)
+    assert plain is not None and plain.nodes[0].retained is None
+
+
+def test_both_functions_have_objgraphs_arguments() -> None:
+    for name in ("show_refs", "show_backrefs"):
+        ours = inspect.signature(getattr(graphs, name)).parameters
+        theirs = inspect.signature(getattr(objgraph, name)).parameters
+        assert list(ours)[: len(theirs)] == list(theirs)
+        assert all(
+            ours[key].default == theirs[key].default for key in theirs if key != "objs"
+        )
+        assert getattr(graphs, name).__doc__.startswith("Show what ")
+
+
+@pytest.mark.parametrize("program", [None, "works", "fails", "does not start"])
+def test_other_formats_are_the_dot_programs(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    program: str | None,
+) -> None:
+    dot = tmp_path / "dot"
+    script = {
+        "works": "#!/bin/sh\ncat > ${2#-o}\n",
+        "fails": "#!/bin/sh\necho 'no such format' >&2; exit 3\n",
+        "does not start": "#!/no/such/interpreter\n",
+    }
+    if program is not None:
+        dot.write_text(script[program])
+        dot.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if program else "")
+    picture = tmp_path / "x.png"
+    assert graphs.show_refs([[1]], filename=str(picture)) is None
+    (line,) = capsys.readouterr().out.splitlines()
+    expected = {
+        None: "Image renderer (dot) not found, not doing anything else; .svg needs none",
+        "works": f"Image generated as {picture}",
+        "fails": f"dot failed (exit code 3) while writing {picture}: no such format",
+        "does not start": "dot does not start: ",
+    }
+    assert line.startswith(expected[program])
+    if program == "works":
+        assert picture.read_text().startswith("digraph ObjectGraph {")
+
+
+def test_holders_in_the_permanent_generation_are_found() -> None:
+    code = """
+import gc
+from nbprobe import graphs
+class Holder: pass
+holder = Holder()
+holder.leaf = [1, 2]
+gc.freeze()
+graph = graphs.show_backrefs([holder.leaf], max_depth=1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ".leaf of Holder" in done.stdout

@@ -1,0 +1,171 @@
+"""The objects of a picture: searched breadth first, and what is too much bundled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._core import referents, referrers, running_holders
+from .chains import is_proper_module
+from .labels import edge_names
+from .options import PictureOptions
+from .result import Bundle
+
+__all__ = ["HOST", "OURS", "Found", "RunningFrame", "explore"]
+
+# What runs a cell and what answers this question: their functions hold everything for a
+# moment, which explains nothing.
+OURS = ("nbprobe",)
+HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy")
+
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_MOST_BUNDLES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RunningFrame:
+    """A running function, which is no object, among the objects of a picture."""
+
+    number: int
+    code: Any
+
+
+class Found:
+    """Objects and references met so far; pinned until the picture is made."""
+
+    def __init__(self) -> None:
+        self.objects: list[Any] = []
+        self.depths: list[int] = []
+        self.numbers: dict[int, int] = {}
+        # Holder and held by number; the names where they are known already.
+        self.edges: dict[tuple[int, int], tuple[str, ...] | None] = {}
+        self.bundles: dict[int, tuple[Bundle, ...]] = {}
+        self.parents: dict[int, int] = {}
+
+    def add(self, it: object, depth: int) -> bool:
+        """Take an object in; false when it is there already."""
+        if id(it) in self.numbers:
+            return False
+        self.numbers[id(it)] = len(self.objects)
+        self.objects.append(it)
+        self.depths.append(depth)
+        return True
+
+    def connect(self, near: int, far: int, backwards: bool) -> None:
+        """Note a reference between the object that was searched from and one it led to."""
+        self.edges.setdefault((far, near) if backwards else (near, far), None)
+        if self.depths[far] > self.depths[near]:
+            self.parents.setdefault(far, near)
+
+    def path_from(self, number: int) -> list[tuple[int, int]]:
+        """Give the references by which an object was found, from itself to the start."""
+        path = []
+        while number in self.parents:
+            path.append((number, self.parents[number]))
+            number = self.parents[number]
+        return path
+
+
+def explore(
+    objects: list[Any],
+    backwards: bool,
+    options: PictureOptions,
+    ignored: set[int],
+    typename: Callable[[type], str],
+) -> Found:
+    """Search breadth first, all objects of one depth at once."""
+    found = Found()
+    frames: dict[int, RunningFrame] = {}
+    level: list[Any] = []
+    level.extend(it for it in objects if found.add(it, 0))
+    ignored = ignored | {id(objects), id(found.objects), id(found.numbers)}
+    for depth in range(options.max_depth):
+        if backwards:
+            level = [it for it in level if not is_proper_module(it)]
+        following: list[Any] = []
+        for it, others in zip(level, _neighbours(level, backwards), strict=True):
+            shown = [
+                other
+                for other in others
+                if id(other) not in ignored and options.wants(other)
+            ]
+            here = found.numbers[id(it)]
+            for other in shown[: options.too_many]:
+                if found.add(other, depth + 1):
+                    following.append(other)
+                found.connect(here, found.numbers[id(other)], backwards)
+            if len(shown) > options.too_many:
+                found.bundles[here] = _bundles(
+                    it, shown[options.too_many :], backwards, typename, found
+                )
+            # A list of ours that lives on would be found as a holder of what is in it.
+            others = shown = []
+            it = other = None
+        if backwards and options.frames and options.filter is None:
+            _add_frames(level, depth + 1, found, frames)
+        level = following
+        if not level:
+            break
+    return found
+
+
+def _neighbours(level: list[Any], backwards: bool) -> list[list[Any]]:
+    return referrers(level) if backwards else [referents(it) for it in level]
+
+
+def _add_frames(
+    level: list[Any], depth: int, found: Found, frames: dict[int, RunningFrame]
+) -> None:
+    """Add the running functions that hold an object of one depth."""
+    for place, number, code, variable in running_holders(level, OURS + HOST):
+        frame = frames.setdefault(number, RunningFrame(number, code))
+        found.add(frame, depth)
+        pair = (found.numbers[id(frame)], found.numbers[id(level[place])])
+        names = found.edges.get(pair) or ()
+        found.edges[pair] = (*names, variable)
+        if depth > found.depths[pair[1]]:
+            found.parents.setdefault(*pair)
+
+
+def _bundles(
+    it: object,
+    others: list[Any],
+    backwards: bool,
+    typename: Callable[[type], str],
+    found: Found,
+) -> tuple[Bundle, ...]:
+    """Count what there is no room for, by type, with the name of one reference each.
+
+    A name is looked for among all that a holder has, so that one for each would be a
+    square of work.
+    """
+    kinds: dict[type, list[Any]] = {}
+    for other in others:
+        kinds.setdefault(type(other), []).append(other)
+    largest = sorted(kinds.items(), key=lambda row: -len(row[1]))
+    prefix = "" if backwards else _prefix(it, found)
+    bundles = []
+    for cls, members in largest[:_MOST_BUNDLES]:
+        ends = (members[0], it) if backwards else (it, members[0])
+        name = prefix + _pattern(edge_names(*ends))
+        bundles.append(Bundle(len(members), typename(cls), name))
+    rest = sum(len(members) for _, members in largest[_MOST_BUNDLES:])
+    if rest:
+        bundles.append(Bundle(rest, "of other types", ""))
+    return tuple(bundles)
+
+
+def _pattern(names: list[str]) -> str:
+    """Give a name for many references: ``[3]`` and ``['x']`` are one of ``[...]``."""
+    return re.sub(r"\[.*\]", "[...]", names[0], flags=re.DOTALL) if names else ""
+
+
+def _prefix(it: object, found: Found) -> str:
+    """Give the attribute by which a container was found: what it is called in code."""
+    number = found.numbers[id(it)]
+    if not issubclass(type(it), _CONTAINERS) or number not in found.parents:
+        return ""
+    names = edge_names(found.objects[found.parents[number]], it)
+    return names[0] if names and names[0].startswith(".") else ""
