@@ -163,9 +163,9 @@ def _pattern(names: list[str]) -> str:
 
 
 def _prefix(it: object, found: Found) -> str:
-    """Give the attribute by which a container was found: what it is called in code."""
+    """Give the name by which a container was found: what it is called in code."""
     number = found.numbers[id(it)]
     if not issubclass(type(it), _CONTAINERS) or number not in found.parents:
         return ""
     names = edge_names(found.objects[found.parents[number]], it)
-    return names[0] if names and names[0].startswith(".") else ""
+    return names[0] if names and names[0].startswith((".", "['")) else ""

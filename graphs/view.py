@@ -74,7 +74,12 @@ def _size(node: Node) -> str:
 
 def _words(node: Node) -> str:
     words = [_title(node), clean(node.value), _size(node), clean(node.info)]
-    return "  ".join(filter(None, words)).replace("\n", " ")
+    return _line("  ".join(filter(None, words)))
+
+
+def _line(words: str) -> str:
+    """Give words of strangers as a part of one line."""
+    return clean(words).replace("\n", " ").replace("\t", " ")
 
 
 def _graph_text(graph: ReferenceGraph) -> str:
@@ -126,6 +131,7 @@ def _tree(graph: ReferenceGraph) -> Iterator[str]:
 def _through(name: str, backwards: bool) -> str:
     if not name:
         return ""
+    name = _line(name)
     return f"{name} of " if backwards else f"{name}: "
 
 
@@ -135,7 +141,7 @@ def _left_out(number: int, backwards: bool) -> str:
 
 def _bundle(bundle: Bundle) -> str:
     name = f" by {bundle.name}" if bundle.name else ""
-    return clean(f"{bundle.count:,} {bundle.type}{name}")
+    return _line(f"{bundle.count:,} {bundle.type}{name}")
 
 
 def _graph_html(graph: ReferenceGraph) -> str:

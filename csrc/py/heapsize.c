@@ -100,6 +100,8 @@ own_bytes(PyObject *op)
     }
     if (PyLong_Check(op)) {
         Py_ssize_t digits = NBP_LONG_DIGITS(op);
+        /* bool says that it has room for a digit, and then counts one. */
+        bytes = PyBool_Check(op) ? (size_t)PyLong_Type.tp_basicsize : bytes;
         return bytes + (size_t)(digits > 0 ? digits : 1) * (size_t)type->tp_itemsize;
     }
     if (PyDict_Check(op)) {

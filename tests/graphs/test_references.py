@@ -406,8 +406,11 @@ def test_what_is_too_much_is_bundled_by_type_and_name() -> None:
     found = {
         (it.count, it.type, it.name) for node in graph.nodes for it in node.bundles
     }
-    assert {(30, "list", ".children[...]"), (195, "dict", ".children[...]")} <= found
-    assert "225 more references: 195 dict by .children[...]" in str(graph)
+    # Of a list in an attribute, or in a dictionary of attributes: as the version has it.
+    (name,) = {name for _, _, name in found if "children" in name}
+    assert name in (".children[...]", "['children'][...]")
+    assert {(30, "list", name), (195, "dict", name)} <= found
+    assert f"225 more references: 195 dict by {name}" in str(graph)
     light = Light(children)
     graph = graphs.show_refs(light, max_depth=2, too_many=5)
     assert graph is not None
@@ -421,9 +424,9 @@ def test_sizes_on_request() -> None:
     graph = graphs.show_refs(leaf, max_depth=2, sizes=True)
     assert graph is not None
     top, *_ = graph.nodes
-    assert top.size is not None and 30 < top.size < 400
+    assert top.size is not None and 30 < top.size < 600
     assert top.retained is not None and 100_000 < top.retained < 101_000
-    assert ", with it 98 KiB" in str(graph)
+    assert ", with it 98" in str(graph)
     plain = graphs.show_refs(leaf, max_depth=2)
     assert plain is not None and plain.nodes[0].retained is None
 

@@ -27,10 +27,11 @@ from nbprobe.views.html import page
 from .gallery import GALLERY
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
+from .gallery_references import REFERENCES
 from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
-GALLERY = GALLERY | MEMIT | PRUN | SAMPLED
+GALLERY = GALLERY | MEMIT | PRUN | REFERENCES | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 
@@ -78,7 +79,7 @@ def _compare(path: Path, shown: str) -> None:
 def _without_layout(html: str) -> str:
     """Take out where Graphviz puts things: that changes with its version and the fonts."""
     return re.sub(
-        r'<img src="[^"]*" alt="Call graph.*?</map>',
+        r'<img src="[^"]*" alt="[^"]*" width="\d+" height="\d+" usemap.*?</map>',
         lambda drawn: re.sub(
             r'(?<=src=")[^"]*|(?<=width=")\d+|(?<=height=")\d+|nbprobe-\w{8}|'
             r'(?<=coords=")[-\d,]+',
@@ -133,7 +134,10 @@ def test_pictures_are_drawings_with_words(html: str) -> None:
         # Well-formed, and everything in it is drawn from itself.
         root = ElementTree.fromstring(svg)
         names = {element.tag.rpartition("}")[2] for element in root.iter()}
-        assert names <= {"svg", "rect", "path", "circle", "text", "g", "polygon"}
+        assert names <= {"svg", "rect", "path", "circle", "text", "g", "polygon"} | {
+            "ellipse",
+            "polyline",
+        }
         assert "href" not in svg and "url(" not in svg
         assert "nan" not in svg.lower() and "inf" not in svg.lower()
 
