@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+from ..views.names import one_line
 from . import view
 from .result import ReferenceGraph
 
@@ -64,7 +65,7 @@ def _convert(graph: ReferenceGraph, filename: str, format: str) -> None:
     if done.returncode == 0:
         print(f"Image generated as {filename}")
     else:
-        reason = done.stderr.strip().partition("\n")[0]
+        reason = one_line(done.stderr, 120)
         print(
             f"dot failed (exit code {done.returncode}) while writing {filename}: {reason}"
         )

@@ -9,7 +9,7 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from .._core import Heap
 from .chains import is_proper_module
@@ -42,7 +42,8 @@ def _shows(
     show.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
     show.__name__ = show.__qualname__ = name
     show.__doc__ = doc
-    return show
+    # The objects may be given by name as well, which the type cannot say.
+    return cast("Callable[Concatenate[Any, _Options], ReferenceGraph | None]", show)
 
 
 show_refs = _shows(
