@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .._core import referents, referrers, running_holders
 from .chains import is_proper_module
-from .labels import edge_names
+from .labels import edge_names, long_name
 from .options import PictureOptions
 from .result import Bundle
 
-__all__ = ["HOST", "OURS", "Found", "RunningFrame", "explore"]
+__all__ = ["HOST", "OURS", "Found", "StandIn", "explore", "history_of", "shell"]
 
 # What runs a cell and what answers this question: their functions hold everything for a
 # moment, which explains nothing.
@@ -25,11 +27,61 @@ _MOST_BUNDLES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class RunningFrame:
-    """A running function, which is no object, among the objects of a picture."""
+class StandIn:
+    """A holder that is no object: a running function, or what IPython keeps of outputs."""
 
     number: int
-    code: Any
+    type: str
+    value: str
+    running: bool
+
+
+def shell() -> Any:
+    """Give the running IPython shell, without importing IPython; None for none."""
+    module = sys.modules.get("IPython.core.interactiveshell")
+    if module is None or not module.InteractiveShell.initialized():
+        return None
+    return module.InteractiveShell._instance
+
+
+def history_of(shell: Any) -> list[Any]:
+    """Give the objects in which IPython keeps its outputs."""
+    # The result of the cell before this one is kept until this one ends.
+    last = shell.last_execution_result
+    kept = [shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"), last]
+    return [it for it in kept if it is not None]
+
+
+class _Host:
+    """What the notebook itself keeps, which explains nothing and fills a picture."""
+
+    def __init__(self, active: bool) -> None:
+        self.shell = shell() if active else None
+        self.history: dict[int, str] = {}
+        if self.shell is not None:
+            kept = history_of(self.shell)
+            self.history = {id(it): "" for it in kept}
+            self.history[id(self.shell.user_ns.get("_oh"))] = "Out"
+
+    def is_history(self, other: object) -> bool:
+        return id(other) in self.history
+
+    def name(self, other: object, it: object) -> str:
+        """Give the name in the history as the user knows it."""
+        names = edge_names(other, it)
+        name = names[0] if names else ""
+        if self.history[id(other)]:
+            return f"{self.history[id(other)]}{name}"
+        hidden = re.fullmatch(r"\['(_\w*)'\]", name)
+        return hidden[1] if hidden else "last result"
+
+    def hides(self, other: object, it: object) -> bool:
+        """Tell whether the holder of an object is none of the user's concern."""
+        if self.shell is None:
+            return False
+        if it is self.shell.user_ns:
+            return not is_proper_module(other)
+        return long_name(type(other)).partition(".")[0] in HOST
 
 
 class Found:
@@ -77,7 +129,9 @@ def explore(
 ) -> Found:
     """Search breadth first, all objects of one depth at once."""
     found = Found()
-    frames: dict[int, RunningFrame] = {}
+    frames: dict[int, StandIn] = {}
+    host = _Host(backwards and not options.internals and options.filter is None)
+    history = StandIn(0, "IPython", "history of outputs", False)
     level: list[Any] = []
     level.extend(it for it in objects if found.add(it, 0))
     ignored = ignored | {id(objects), id(found.objects), id(found.numbers)}
@@ -92,6 +146,15 @@ def explore(
                 if id(other) not in ignored and options.wants(other)
             ]
             here = found.numbers[id(it)]
+            kept = [other for other in shown if host.is_history(other)]
+            if kept:
+                names = dict.fromkeys(host.name(other, it) for other in kept)
+                _stand_in(history, here, tuple(names), depth + 1, found)
+            shown = [
+                other
+                for other in shown
+                if not host.is_history(other) and not host.hides(other, it)
+            ]
             for other in shown[: options.too_many]:
                 if found.add(other, depth + 1):
                     following.append(other)
@@ -101,7 +164,7 @@ def explore(
                     it, shown[options.too_many :], backwards, typename, found
                 )
             # A list of ours that lives on would be found as a holder of what is in it.
-            others = shown = []
+            others = shown = kept = []
             it = other = None
         if backwards and options.frames and options.filter is None:
             _add_frames(level, depth + 1, found, frames)
@@ -116,17 +179,27 @@ def _neighbours(level: list[Any], backwards: bool) -> list[list[Any]]:
 
 
 def _add_frames(
-    level: list[Any], depth: int, found: Found, frames: dict[int, RunningFrame]
+    level: list[Any], depth: int, found: Found, frames: dict[int, StandIn]
 ) -> None:
     """Add the running functions that hold an object of one depth."""
     for place, number, code, variable in running_holders(level, OURS + HOST):
-        frame = frames.setdefault(number, RunningFrame(number, code))
-        found.add(frame, depth)
-        pair = (found.numbers[id(frame)], found.numbers[id(level[place])])
-        names = found.edges.get(pair) or ()
-        found.edges[pair] = (*names, variable)
-        if depth > found.depths[pair[1]]:
-            found.parents.setdefault(*pair)
+        file = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+        words = f"{code.co_qualname}() {file}"
+        frame = frames.setdefault(
+            number, StandIn(number, "running function", words, True)
+        )
+        _stand_in(frame, found.numbers[id(level[place])], (variable,), depth, found)
+
+
+def _stand_in(
+    it: StandIn, held: int, names: tuple[str, ...], depth: int, found: Found
+) -> None:
+    """Add a holder that is no object, and what it calls an object."""
+    found.add(it, depth)
+    pair = (found.numbers[id(it)], held)
+    found.edges[pair] = (*(found.edges.get(pair) or ()), *names)
+    if depth > found.depths[held]:
+        found.parents.setdefault(*pair)
 
 
 def _bundles(

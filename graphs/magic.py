@@ -61,6 +61,11 @@ _PICTURE = (
         ("--sizes",),
         "Show the bytes of each object and what would be freed with it.",
     ),
+    Option(
+        "internals",
+        ("--internals",),
+        "Show how IPython and the kernel hold variables.",
+    ),
     Option("across", ("--across",), "Draw from left to right."),
     Option("long", ("--long-names",), "Show the names of types with their modules."),
     *OPTIONS,
@@ -151,6 +156,7 @@ class _Expression(ToolMagics):
                 shortnames=not options.long,
                 sizes=options.sizes,
                 across=options.across,
+                internals=options.internals,
             ),
             single=True,
         )

@@ -56,6 +56,10 @@ class PictureOptions:
     across : bool
         Draw from left to right instead of from top to bottom.
 
+    internals : bool
+        Show how IPython and the kernel hold the user's variables. By default that is left
+        out, and what they keep of outputs is one holder.
+
     Raises
     ------
     ValueError
@@ -79,6 +83,7 @@ class PictureOptions:
     sizes: bool = False
     frames: bool = True
     across: bool = False
+    internals: bool = False
 
     def __post_init__(self) -> None:
         if self.max_depth < 0:

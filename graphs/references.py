@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from .._core import Heap
 from .chains import is_proper_module
-from .exploring import OURS, Found, RunningFrame, explore
+from .exploring import OURS, Found, StandIn, explore
 from .labels import describe, edge_names, has_finalizer, long_name, short_name
 from .options import PictureOptions
 from .result import Node, Reference, ReferenceGraph
@@ -59,7 +59,8 @@ show_refs = _shows(
         Those of `PictureOptions`: ``max_depth``, ``extra_ignore``, ``filter``,
         ``too_many``, ``highlight``, ``filename``, ``extra_info``, ``refcounts``,
         ``shortnames``, ``output``, ``extra_node_attrs`` as in objgraph, and ``collect``,
-        ``reprs``, ``sizes``, ``frames``, ``across``.
+        ``reprs``, ``sizes``, ``frames``, ``across``,
+        ``internals``.
 
     Returns
     -------
@@ -161,7 +162,7 @@ def picture(
 def _path_to_root(found: Found) -> set[tuple[int, int]]:
     """Give the references from the nearest module or running function to an object."""
     for number, it in enumerate(found.objects):
-        if found.depths[number] and (type(it) is RunningFrame or is_proper_module(it)):
+        if found.depths[number] and (type(it) is StandIn or is_proper_module(it)):
             return set(found.path_from(number))
     return set()
 
@@ -179,8 +180,8 @@ def _node(
     # of what was asked for also the list of that, and the arguments of two calls.
     ours = 3 if found.depths[number] else 4 + 2 * wrapped
     references = sys.getrefcount(it) - ours
-    if type(it) is RunningFrame:
-        return _frame_node(it, found.depths[number])
+    if type(it) is StandIn:
+        return _stand_in_node(it, found.depths[number])
     cls = type(it)
     extra = options.extra_node_attrs(it) if options.extra_node_attrs else {}
     size, retained = _sizes(heap, it)
@@ -216,13 +217,11 @@ def _sizes(heap: Heap | None, it: object) -> tuple[int | None, int | None]:
         return None, None
 
 
-def _frame_node(frame: RunningFrame, depth: int) -> Node:
-    code = frame.code
-    place = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+def _stand_in_node(it: StandIn, depth: int) -> Node:
     return Node(
-        address=frame.number,
-        type="running function",
-        value=f"{code.co_qualname}() {place}",
+        address=it.number,
+        type=it.type,
+        value=it.value,
         info="",
         depth=depth,
         module=False,
@@ -232,7 +231,7 @@ def _frame_node(frame: RunningFrame, depth: int) -> Node:
         bundles=(),
         size=None,
         retained=None,
-        running=True,
+        running=it.running,
         attributes={},
     )
 

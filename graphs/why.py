@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from .._core import paths_to
-from .exploring import HOST, OURS
+from .exploring import HOST, OURS, history_of, shell
 from .labels import describe, edge_names, long_name
 from .result import Holder, Why
 
@@ -165,7 +165,7 @@ def _of_module(chain: list[Any], names: list[str], steps: tuple[str, ...]) -> Ho
     if module == "__main__":
         if _HISTORY.fullmatch(first):
             return Holder(_output_name(path), "history", "", (), "")
-        place = "variable of this notebook" if _shell() else "variable of __main__"
+        place = "variable of this notebook" if shell() else "variable of __main__"
         return Holder(path, "notebook", place, steps, f"del {first}")
     # Deeper inside of a module it is not ours to say what can be done without.
     advice = f"del {path}" if len(chain) <= 4 else ""
@@ -189,28 +189,15 @@ def _of_traceback(
 def _forget_error() -> str:
     """Give the statement that lets go of the last error, here."""
     places = [f"sys.{name}" for name in _LAST_ERROR if hasattr(sys, name)]
-    if _shell() is not None:
+    if shell() is not None:
         places.append("get_ipython().InteractiveTB.tb")
     return f"import sys; {' = '.join(places)} = None"
 
 
-def _shell() -> Any:
-    """Give the running IPython shell, without importing IPython; None for none."""
-    module = sys.modules.get("IPython.core.interactiveshell")
-    if module is None or not module.InteractiveShell.initialized():
-        return None
-    return module.InteractiveShell._instance
-
-
 def _is_history(chain: list[Any]) -> bool:
     """Tell whether IPython's own bookkeeping of outputs is what holds."""
-    shell = _shell()
-    if shell is None:
-        return False
-    # The result of the cell before this one is kept until this one ends.
-    last = shell.last_execution_result
-    ours = (shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"), last)
-    return any(chain[-1] is it for it in ours)
+    running = shell()
+    return running is not None and any(chain[-1] is it for it in history_of(running))
 
 
 def _output_name(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ..cell.shells import Session, bare, session
@@ -91,3 +93,18 @@ def test_what_ipython_hands_over_is_not_shown(session: Session) -> None:
     session.run("x = {'a': [1]}")
     ran = session.run("%show_backrefs --max-depth 2 x")
     assert "local_ns" not in ran.stdout
+
+
+def test_what_ipython_keeps_is_one_holder(session: Session) -> None:
+    session.run("class Thing: pass\nthing = Thing()")
+    session.run("thing")
+    ran = session.run("%show_backrefs --max-depth 4 thing")
+    lines = ran.stdout.splitlines()
+    assert lines[0].startswith("Thing  at 0x")
+    (history,) = [line for line in lines if "IPython  history of outputs" in line]
+    assert re.search(r"Out\[\d+\], _ of IPython", history)
+    assert "module  __main__" in ran.stdout
+    assert "['thing']" in ran.stdout
+    assert "Completer" not in ran.stdout and "(bound)" not in ran.stdout
+    all_of_it = session.run("%show_backrefs --max-depth 4 --internals thing")
+    assert len(all_of_it.stdout.splitlines()) > len(lines) + 3
