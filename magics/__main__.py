@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 # One module of nbprobe.commands each.
-COMMANDS = ("mprof", "prun", "timeit")
+COMMANDS = ("lprun", "mprof", "prun", "timeit")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,6 +16,8 @@ Examples
 
 from __future__ import annotations
 
+from typing import Any
+
 from .profiler import LineProfiler
 from .result import Function, Line, LineResult
 from .scoping import ScopingPolicy
@@ -24,12 +26,23 @@ from .text import show_func, show_text
 
 __all__ = [
     "Function",
+    "GlobalProfiler",
     "Line",
     "LineProfiler",
     "LineResult",
     "LineStats",
     "ScopingPolicy",
     "load_stats",
+    "profile",
     "show_func",
     "show_text",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The decorator reads its configuration, which a profile in a notebook has none of.
+    if name in ("GlobalProfiler", "profile"):
+        from . import explicit
+
+        return getattr(explicit, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
