@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from . import awaiting
 from .code import Code, free_names
 
-__all__ = ["Recording", "Runnable", "runner"]
+__all__ = ["Recording", "Runnable", "run_setup", "runner"]
 
 
 class Recording(Protocol):
@@ -24,6 +24,26 @@ class Recording(Protocol):
 
     def runcall(self, func: Callable[..., Any], /, *args: Any) -> object:
         """Call a function and give what it returns."""
+
+
+def run_setup(
+    code: Code, *, globals: dict[str, Any], locals: dict[str, Any] | None
+) -> None:
+    """Run code that is not recorded, such as a setup line.
+
+    Parameters
+    ----------
+    code : Code
+    globals : dict
+        Where it sets names, without `locals`.
+    locals : dict or None
+        Local names of a caller; what the code sets is added to them.
+    """
+    runnable = Runnable.compile(code, globals, None)
+    if locals is None or runnable.is_async:
+        runnable.run()
+    else:
+        exec(cast("CodeType", runnable.target), globals, locals)
 
 
 def runner(

@@ -34,6 +34,7 @@ class Row(NamedTuple):
 MAGICS = (
     Row("lprun", ("line", "cell"), ".lprun.magic:Lprun"),
     Row("lprun_all", ("cell",), ".lprun.magic:Lprun"),
+    Row("memit", ("line", "cell"), ".memit.magic:Memit"),
     Row("prun", ("line", "cell"), ".prun.magic:Prun"),
     Row("show_backrefs", ("line",), ".graphs.magic:ShowBackrefs"),
     Row("show_refs", ("line",), ".graphs.magic:ShowRefs"),

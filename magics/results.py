@@ -42,6 +42,8 @@ _KINDS = {
     "graphs.why": ("graphs.result", "Why"),
     "lprun": ("lprun.result", "LineResult"),
     "lprun.difference": ("lprun.difference", "LineDifference"),
+    "memit": ("memit.result", "MemoryResult"),
+    "memit.change": ("memit.result", "Change"),
     "memit.recording": ("memit.recording", "Recording"),
     "prun": ("prun.result", "ProfileResult"),
     "prun.diff": ("prun.difference", "ProfileDiff"),

@@ -24,7 +24,14 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["Source", "functions_in", "is_users", "source_at", "source_of"]
+__all__ = [
+    "Source",
+    "functions_in",
+    "is_users",
+    "is_users_file",
+    "source_at",
+    "source_of",
+]
 
 CHANGED = "the file was changed after the function was compiled"
 UNSURE = (
@@ -128,7 +135,11 @@ def functions_in(what: Any) -> Iterator[FunctionType]:
 
 def is_users(code: CodeType) -> bool:
     """Whether code is of the user: from a cell, or a file of no installed package."""
-    file = code.co_filename
+    return is_users_file(code.co_filename)
+
+
+def is_users_file(file: str) -> bool:
+    """Whether code that names this file is of the user."""
     if _is_made_up(file):
         return bool(next(_texts(file, None), None))
     return not os.path.abspath(file).startswith(_installed())

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "allochooks.h"
+#include "allocobjects.h"
 #include "allocrows.h"
 #include "imports.h"
 #include "state.h"
@@ -160,6 +161,52 @@ allocations_table(allocations_object *self, PyObject *const *args, Py_ssize_t n_
     return nbp_allocrows(&self->use.measure, n_args == 0 ? NULL : args[0]);
 }
 
+PyDoc_STRVAR(
+    objects_doc,
+    "objects($self, /)\n"
+    "--\n"
+    "\n"
+    "The objects that were allocated since the start and are alive.\n"
+    "\n"
+    "Only those that the collector tracks and what these hold: not what C code\n"
+    "or a running expression alone has.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "list\n"
+    "    In no order; empty once it was stopped, and with ALLOCATIONS_COUNTS.\n");
+
+static PyObject *
+allocations_objects(allocations_object *self, PyObject *Py_UNUSED(ignored))
+{
+    if (!self->use.open || self->use.level < NBP_ALLOC_EXACT) {
+        return PyList_New(0);
+    }
+    return nbp_alloc_objects(&self->use.measure);
+}
+
+PyDoc_STRVAR(
+    types_doc,
+    "types($self, /)\n"
+    "--\n"
+    "\n"
+    "The same objects, counted by type.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "list of tuple of (type, int, int)\n"
+    "    How many, and their bytes with what belongs to them alone, such as the\n"
+    "    items of a list or an array's data.\n");
+
+static PyObject *
+allocations_types(allocations_object *self, PyObject *Py_UNUSED(ignored))
+{
+    if (!self->use.open || self->use.level < NBP_ALLOC_EXACT) {
+        return PyList_New(0);
+    }
+    return nbp_alloc_types(&self->use.measure);
+}
+
 /* --- Figures -----------------------------------------------------------------------
  */
 
@@ -260,6 +307,8 @@ static PyMethodDef allocations_methods[] = {
     {"stop", (PyCFunction)allocations_stop, METH_NOARGS, stop_doc},
     {"reset_peak", (PyCFunction)allocations_reset_peak, METH_NOARGS, reset_doc},
     {"table", (PyCFunction)(void (*)(void))allocations_table, METH_FASTCALL, table_doc},
+    {"objects", (PyCFunction)allocations_objects, METH_NOARGS, objects_doc},
+    {"types", (PyCFunction)allocations_types, METH_NOARGS, types_doc},
     {"__enter__", (PyCFunction)allocations_enter, METH_NOARGS, enter_doc},
     {"__exit__", (PyCFunction)(void (*)(void))allocations_exit, METH_FASTCALL,
      exit_doc},

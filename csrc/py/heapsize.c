@@ -8,8 +8,8 @@
 
 /* Words in front of an object: the collector's, the dictionary's, the weak references'.
  */
-static size_t
-headers(PyTypeObject *type)
+size_t
+nbp_walk_headers(PyTypeObject *type)
 {
     size_t bytes = type->tp_flags & Py_TPFLAGS_HAVE_GC ? 2 * sizeof(PyObject *) : 0;
     if (type->tp_flags & NBP_PREHEADER) {
@@ -140,7 +140,7 @@ nbp_walk_size(PyObject *op, PyMethodDef *method)
         bytes = own_bytes(op);
     }
     if (PyObject_IS_GC(op)) {
-        bytes += headers(type);
+        bytes += nbp_walk_headers(type);
     }
     if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
         bytes += nbp_layout_attributes_bytes(op);

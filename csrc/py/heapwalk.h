@@ -49,6 +49,9 @@ PyMethodDef *nbp_walk_size_method(PyTypeObject *type);
  * the one of its type. */
 size_t nbp_walk_size(PyObject *op, PyMethodDef *method);
 
+/* Bytes before an object of `type`, which the collector may track, in its block. */
+size_t nbp_walk_headers(PyTypeObject *type);
+
 /* Types by number, in the order in which they were met. */
 typedef struct {
     PyTypeObject **types;  /* owned; borrowed types */

@@ -6,16 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 from ..results import Result
-from . import view_recording
+from . import view_change, view_measure, view_recording
 from .recording import Recording
+from .result import Change, MemoryResult
 
 __all__ = ["headline", "html", "text"]
 
 _Show = Callable[[Any], str]
 
-_HEADLINES: dict[type[Result], _Show] = {Recording: view_recording.headline}
-_TEXTS: dict[type[Result], _Show] = {Recording: view_recording.text}
-_HTMLS: dict[type[Result], _Show] = {Recording: view_recording.html}
+_HEADLINES: dict[type[Result], _Show] = {
+    Change: view_change.headline,
+    MemoryResult: view_measure.headline,
+    Recording: view_recording.headline,
+}
+_TEXTS: dict[type[Result], _Show] = {
+    Change: view_change.text,
+    MemoryResult: view_measure.text,
+    Recording: view_recording.text,
+}
+_HTMLS: dict[type[Result], _Show] = {
+    Change: view_change.html,
+    MemoryResult: view_measure.html,
+    Recording: view_recording.html,
+}
 
 
 def headline(result: Result) -> str:

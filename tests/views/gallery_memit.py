@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from nbprobe.memit.recording import Course, Recording, Span
+from nbprobe.memit.result import (
+    Change,
+    Kind,
+    MemoryResult,
+    Place,
+    Run,
+    Site,
+    Survivor,
+)
 from nbprobe.results import Result
 
 from .gallery import HOSTILE
@@ -57,13 +68,161 @@ def many_spans() -> Recording:
     """Make a recording with more of everything than a view can hold."""
     spans = tuple(
         Span(f"m.f{index % 500}", 20.0, BEGIN_S + index / 1e3, 21.0, BEGIN_S + 9.0, 0)
-        for index in range(5_000)
+        for index in range(1_000)
     )
     children = tuple(course(index, 1.0, 20) for index in range(300))
-    return Recording("x" * 10_000, course(0, 20.0, 20_000), spans, children)
+    return Recording("x" * 10_000, course(0, 20.0, 4_000), spans, children)
+
+
+MIB = 2**20
+
+RUN = Run(
+    start_rss=120 * MIB,
+    peak_rss=322 * MIB,
+    end_rss=168 * MIB,
+    allocated_bytes=251 * MIB + 77,
+    allocations=1_234,
+    freed_bytes=203 * MIB,
+    frees=1_200,
+    peak_allocated=201 * MIB,
+    native_bytes=0,
+    native_allocations=0,
+    wall_ns=84_000_000,
+    collections=2,
+)
+
+PLACES = (
+    Place("/home/u/work/clean.py", 12, "clean", "frame = frame.copy()", True),
+    Place(
+        "/home/u/work/clean.py", 15, "clean", "frame['a'] = frame.a.str.lower()", True
+    ),
+    Place("/tmp/ipykernel_1/3141.py", 1, "<module>", "tidy = clean(frame)", True),
+    Place(
+        "/usr/lib/python3.13/site-packages/pandas/core/frame.py",
+        4_321,
+        "copy",
+        "",
+        False,
+    ),
+)
+
+
+def site(places: tuple[int, ...], mib: float, alive: float = 0.0) -> Site:
+    """Make a site of so many MiB in all and alive."""
+    size, kept = int(mib * MIB), int(alive * MIB)
+    return Site(places, size, 600, size // 2, 300, size // 4, 1, kept, 17)
+
+
+def measured(**changes: Any) -> MemoryResult:
+    """Make a result of the ordinary kind, with some fields changed."""
+    fields: dict[str, Any] = {
+        "statement": "tidy = clean(frame)",
+        "setup": "",
+        "label": "",
+        "runs": (RUN,),
+        "samples": tuple(
+            (
+                index * 1_000_000,
+                (120 + min(index, 40) * 5 - max(0, index - 60) * 7) * MIB,
+            )
+            for index in range(84)
+        ),
+        "places": PLACES,
+        "sites": (
+            site((3, 0, 2), 150.0),
+            site((1, 2), 100.0, 48.0),
+            site((2,), 1.0),
+        ),
+        "kept": (Kind("pandas.core.frame.DataFrame", 1, 48 * MIB), Kind("str", 9, 512)),
+        "survivors": (),
+        "native": False,
+        "include_children": False,
+        "resident_how": "the kernel's high-water mark",
+        "exact": True,
+        "notes": (),
+        "repeat": 1,
+        "timeout": 0.0,
+        "interval": 0.1,
+        "interrupted": False,
+        "python": "3.13.0",
+        "created": "2026-11-21T11:00:00+00:00",
+    }
+    return MemoryResult(**(fields | changes))
+
+
+def leaking() -> MemoryResult:
+    """Make a result of ``--leaks``."""
+    survivors = (
+        Survivor("list", 2, ("cache[3]  variable of this notebook",), ("del cache",)),
+        Survivor("dict", 10, (), ()),
+    )
+    return measured(runs=(RUN, RUN), survivors=survivors)
+
+
+def hostile_measured() -> MemoryResult:
+    """Make a result in which every name is hostile and figures are extreme."""
+    names = list(HOSTILE.values())
+    huge = 2**62
+    places = tuple(Place(name, 2**31, name, name, True) for name in names)
+    sites = tuple(
+        Site((index,), huge, huge, huge, huge, huge, huge, huge, huge)
+        for index in range(len(names))
+    )
+    survivors = tuple(Survivor(name, 1, (name,), (name,)) for name in names)
+    return measured(
+        statement="\n".join(names),
+        setup=names[0],
+        runs=(replace(RUN, allocated_bytes=0, wall_ns=0, peak_rss=huge),),
+        samples=((0, huge), (1, 0)) * 20,
+        places=places,
+        sites=sites,
+        kept=tuple(Kind(name, huge, huge) for name in names),
+        survivors=survivors,
+        notes=tuple(names),
+        resident_how=names[1],
+        exact=False,
+        python=names[2],
+        created=names[3],
+        interrupted=True,
+    )
+
+
+def many_measured() -> MemoryResult:
+    """Make a result with more of everything than a view can hold."""
+    number = 400
+    places = tuple(
+        Place(f"f{i}.py", i, f"f{i}", "x = " * 99, True) for i in range(number)
+    )
+    sites = tuple(
+        site(tuple(range(index, max(-1, index - 100), -1)), 1.0, 0.5)
+        for index in range(number)
+    )
+    return measured(
+        places=places,
+        sites=sites,
+        runs=(RUN,) * 500,
+        kept=tuple(Kind(f"t{index}", 1, 1) for index in range(number)),
+        native=True,
+        include_children=True,
+    )
+
+
+def change() -> Change:
+    """Make a comparison in which one line's temporary has gone."""
+    after = measured(
+        runs=(replace(RUN, peak_allocated=51 * MIB, allocated_bytes=101 * MIB),),
+        sites=(site((1, 2), 100.0, 48.0), site((2,), 1.0)),
+    )
+    return measured().diff(after)
 
 
 MEMIT: dict[str, Callable[[], Result]] = {
+    "memit": measured,
+    "memit_change": change,
+    "memit_change_hostile": lambda: hostile_measured().diff(measured()),
+    "memit_hostile": hostile_measured,
+    "memit_leaks": leaking,
+    "memit_many": many_measured,
     "memit_recording": recording,
     "memit_recording_hostile": hostile_recording,
     "memit_recording_many": many_spans,
