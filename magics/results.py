@@ -267,7 +267,12 @@ def _decode_dataclass(cls: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise _mismatch(where, "an object", value)
     hints = _field_types(cls)
-    if missing := [name for name in hints if name not in value]:
+    known = {
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }
+    if missing := [name for name in hints if name not in value and name not in known]:
         raise ResultFileError(f"damaged: {where} lacks {missing[0]!r}")
     if unknown := [name for name in value if name not in hints]:
         raise ResultFileError(
@@ -276,6 +281,7 @@ def _decode_dataclass(cls: type, value: Any, where: str) -> Any:
     arguments = {
         name: _decode(hint, value[name], f"{where}.{name}")
         for name, hint in hints.items()
+        if name in value
     }
     try:
         return cls(**arguments)

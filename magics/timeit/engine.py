@@ -24,7 +24,6 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter_ns, process_time_ns
@@ -32,6 +31,8 @@ from typing import Any, Final, NoReturn
 
 from .. import _core
 from ..code import does_nothing
+from .collector import collector_off
+from .memory import MemoryPass
 from .subject import Frame, MarkedFrame, Subject
 
 CLOCKS: Final = {
@@ -123,6 +124,7 @@ class Measurement:
         self.overheads: list[float] = []
         self.counters: dict[str, float] = {}
         self.counters_note = ""
+        self.memory = MemoryPass()
         self.clock = CLOCKS[settings.clock]
         self._unit_ns = min(_UNIT_NS, settings.budget_ns / _FEWEST_UNITS)
         self._frame: Frame | None = None
@@ -151,6 +153,7 @@ class Measurement:
             yield from self._stock()
         else:
             yield from self._adaptive()
+            yield from self._count_memory()
         if self.settings.counters:
             yield from self._count_events()
 
@@ -302,6 +305,14 @@ class Measurement:
             self.collect()
             yield None
 
+    def _count_memory(self) -> Plan:
+        """Count allocations; not for a statement that is to run once."""
+        frame = self._frame
+        if frame is not None and self.method in ("slope", "loop") and self.units:
+            yield from self.memory.plan(
+                frame, median(self.units[-1]), self.settings.budget_ns
+            )
+
     def _count_events(self) -> Plan:
         """Count hardware events in a pass of its own, which cannot disturb the timing."""
         with _core.Counters() as counters:
@@ -418,7 +429,9 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
         Whatever the user's code raises; the measurements keep what they have.
     """
     plan = _in_turns(measurements) if plan is None else plan
-    with _collector_off(measurements):
+    with collector_off.during(
+        [measurement.on_collection for measurement in measurements]
+    ):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
                 from .. import (
@@ -478,18 +491,3 @@ def _raise_users_own(error: RuntimeError) -> NoReturn:
     if isinstance(cause, StopIteration | StopAsyncIteration):
         raise cause.with_traceback(cause.__traceback__) from None
     raise error
-
-
-@contextmanager
-def _collector_off(measurements: Sequence[Measurement]) -> Iterator[None]:
-    was_on = gc.isenabled()
-    callbacks = [measurement.on_collection for measurement in measurements]
-    gc.disable()
-    gc.callbacks.extend(callbacks)
-    try:
-        yield
-    finally:
-        for callback in callbacks:
-            gc.callbacks.remove(callback)
-        if was_on:
-            gc.enable()

@@ -84,6 +84,13 @@ class TimeitResult(Result):
         Collections inside samples.
     gc_ns : int
         Their time, ns in all.
+    allocations, allocated_bytes : float or None
+        Blocks and bytes that Python's allocators gave out, per execution, counted after
+        the timing in some more of them; None where the statement runs exactly as often
+        as asked or as the built-in runs it.
+    gc_share : float or None
+        The collector's share of the time with the collector on, 0 to 1, in a further
+        pass; None as above, and for a statement that takes long.
     counters : dict of str to float
         Hardware and kernel events per execution (``'instructions'``, ``'cycles'``, ...);
         empty when not asked for.
@@ -141,6 +148,9 @@ class TimeitResult(Result):
     gc_enabled: bool
     gc_collections: int
     gc_ns: int
+    allocations: float | None = None
+    allocated_bytes: float | None = None
+    gc_share: float | None = None
     counters: dict[str, float]
     counters_note: str
     clock: str

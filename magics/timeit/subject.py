@@ -112,6 +112,13 @@ class Frame:
 
     def block(self, iterations: int) -> Generator[Any, None, int]:
         """Let each loop run once; return the time of the first one, ns."""
+        yield from self.resume(iterations)
+        time_ns = self.loops[0].last_ns
+        assert time_ns is not None
+        return time_ns
+
+    def resume(self, iterations: int) -> Generator[Any, None, None]:
+        """Do the same, or with no iterations all but that."""
         for loop in self.loops:
             loop.arm(iterations)
         self.blocks += 1
@@ -120,9 +127,6 @@ class Frame:
             yield self._generator
         finally:
             self.spent_ns += perf_counter_ns() - start
-        time_ns = self.loops[0].last_ns
-        assert time_ns is not None
-        return time_ns
 
     def clear(self) -> None:
         """Forget the samples so far."""

@@ -79,6 +79,7 @@ def _facts(result: TimeitResult) -> list[Note]:
         Note("quartiles", _quartiles(result)),
         Note("samples", _samples(result)),
         Note("executions", _executions(result)),
+        Note("memory", _memory(result)),
         Note("method", _method(result)),
     ]
 
@@ -118,6 +119,29 @@ def _executions(result: TimeitResult) -> str:
         text = f"the statement ran {units.count(result.executions)} times in all"
     if result.method == "each":
         text += f", the setup {units.count(result.setups)}"
+    return text
+
+
+def _memory(result: TimeitResult) -> str:
+    """Say what one execution allocates, and the collector's share if it has one."""
+    if result.allocations is None or result.allocated_bytes is None:
+        return ""
+    if result.allocations < 0.005:
+        text = "no allocations"
+    else:
+        exact = abs(result.allocations - round(result.allocations)) < 0.005
+        blocks = round(result.allocations)
+        number = (
+            units.plural(blocks, "allocation")
+            if exact
+            else f"{result.allocations:,.2f} allocations"
+        )
+        text = f"{number}, {units.memory(result.allocated_bytes)}"
+    if result.gc_share is not None and result.gc_share >= 0.001:
+        text += (
+            f"; the collector, when on, takes {units.percent(result.gc_share)}"
+            " of the time"
+        )
     return text
 
 

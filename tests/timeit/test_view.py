@@ -227,6 +227,17 @@ class TestText:
             "on: 1 collection inside samples, 3.4 % of the time"
         )
 
+    def test_memory(self) -> None:
+        assert line("memory") == ""
+        nothing = {"allocations": 0.0, "allocated_bytes": 0.0}
+        assert line("memory", **nothing) == "no allocations"
+        assert line("memory", allocations=1.0, allocated_bytes=1033.0) == (
+            "1 allocation, 1.01 KiB"
+        )
+        assert line("memory", allocations=0.25, allocated_bytes=8.0, gc_share=0.12) == (
+            "0.25 allocations, 8 B; the collector, when on, takes 12 % of the time"
+        )
+
     def test_counters(self) -> None:
         changes = {"counters": {"cycles": 12_345.6, "cache-misses": 0.0123}}
         assert line("cycles", **changes) == "12,346"

@@ -384,6 +384,13 @@ GALLERY: dict[str, Callable[[], Result]] = {
         executions=812,
         setups=812,
     ),
+    "timeit_memory": lambda: timing(
+        statement="[list(row) for row in rows]",
+        centre=41.5 * MICRO,
+        allocations=2_001.0,
+        allocated_bytes=153_264.0,
+        gc_share=0.183,
+    ),
     "timeit_once": lambda: timing(
         statement="train(model, epochs=3)",
         method="once",
