@@ -32,7 +32,9 @@ CLOCK_THREAD_CPU: int
 def clock_resolution_ns(clock: int, /) -> int: ...
 
 _Called: TypeAlias = tuple[str, int, str, str]
-_CallNode: TypeAlias = tuple[int, int, int, int, int, float, float, float, float]
+_CallNode: TypeAlias = tuple[
+    int, int, int, int, int, float, float, float, float, int, int
+]
 _CallThread: TypeAlias = tuple[int, list[_CallNode], tuple[int, int, int, int]]
 
 @disjoint_base
@@ -46,6 +48,7 @@ class Calls:
         *,
         room: int = 1000000,
         tasks: bool = False,
+        memory: bool = False,
     ) -> Self: ...
     def enable(self, subcalls: bool = True, builtins: bool = True) -> None: ...
     def disable(self) -> None: ...
@@ -70,6 +73,8 @@ class Calls:
     def active(self) -> bool: ...
     @property
     def builtins(self) -> bool: ...
+    @property
+    def memory(self) -> bool: ...
     @property
     def timer(self) -> Callable[[], float] | None: ...
     @property

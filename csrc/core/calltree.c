@@ -471,6 +471,7 @@ nbp_calltree_sum(nbp_calltree *hot)
 {
     tree *self = whole(hot);
     self->root->self = 0;
+    self->root->metered[0] = self->root->metered[1] = 0;
     for (size_t i = 0; i < self->count; i++) {
         node_at(self, i)->inclusive = node_at(self, i)->self;
     }

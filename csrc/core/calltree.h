@@ -38,9 +38,10 @@ typedef struct nbp_call_node {
     uint64_t calls;                 /* calls that began */
     uint64_t resumes;               /* times that a suspended call went on */
     uint64_t others;                /* events while it ran that made no node */
-    int64_t inclusive; /* ticks, callees included: as nbp_calltree_sum() left it */
-    int64_t self;      /* ticks, callees excluded */
-    uint32_t index;    /* its place among the nodes; a parent's is lower */
+    int64_t inclusive;   /* ticks, callees included: as nbp_calltree_sum() left it */
+    int64_t self;        /* ticks, callees excluded */
+    uint64_t metered[2]; /* what the meters counted meanwhile, likewise */
+    uint32_t index;      /* its place among the nodes; a parent's is lower */
     nbp_call_kind kind;
 } nbp_call_node;
 
@@ -83,6 +84,8 @@ typedef struct nbp_calltree {
     nbp_call_record *limit; /* from here up, a call must take the long way */
     int64_t last;           /* until when time is booked */
     uint64_t beyond;        /* calls that run and were dropped, all above the top */
+    const volatile uint64_t *meters; /* borrowed: two counters of the thread; or NULL */
+    uint64_t last_metered[2];        /* what they said when it was booked last */
 } nbp_calltree;
 
 /* An empty tree. `room` counts the nodes that may
@@ -99,12 +102,25 @@ int nbp_calltree_enter_anew(nbp_calltree *self, const void *activation, const vo
 void nbp_calltree_leave_out_of_turn(nbp_calltree *self, const void *activation,
                                     int64_t now);
 
+static inline void
+nbp_calltree_book_meters(nbp_calltree *self)
+{
+    for (int i = 0; i < 2; i++) {
+        uint64_t counted = self->meters[i];
+        self->top->node->metered[i] += counted - self->last_metered[i];
+        self->last_metered[i] = counted;
+    }
+}
+
 /* Gives the time since the last event to the call that ran. */
 static inline void
 nbp_calltree_book(nbp_calltree *self, int64_t now)
 {
     self->top->node->self += now - self->last;
     self->last = now;
+    if (self->meters != NULL) {
+        nbp_calltree_book_meters(self);
+    }
 }
 
 /* A call of `key` begins or goes on at `now`, under the call that runs. Returns 1 when
@@ -151,11 +167,23 @@ nbp_calltree_other(nbp_calltree *self)
     self->top->node->others++;
 }
 
-/* The last `ticks` are nobody's: time of the recording itself. */
+/* The last `ticks` are nobody's: time of the recording itself. Neither is what the
+ * meters counted since the last event. */
 static inline void
 nbp_calltree_pause(nbp_calltree *self, int64_t ticks)
 {
     self->last += ticks;
+    for (int i = 0; self->meters != NULL && i < 2; i++) {
+        self->last_metered[i] = self->meters[i];
+    }
+}
+
+/* So much of what the meters count next is the recording's own. */
+static inline void
+nbp_calltree_discount(nbp_calltree *self, uint64_t first, uint64_t second)
+{
+    self->last_metered[0] += first;
+    self->last_metered[1] += second;
 }
 
 /* Ends every call that still runs, and forgets those set aside: the recording stops. */

@@ -9,6 +9,8 @@
 
 #if NBP_HAS_MONITORING
 
+enum { LARGEST_SHARED_INT = 256 }; /* of the ints that are there anyway */
+
 /* What sys.monitoring calls back: an object with a vectorcall slot is reached with
  * less between than a method is. */
 typedef struct {
@@ -30,6 +32,17 @@ is_event(PyObject *const *args, size_t nargsf, Py_ssize_t at_least)
     return PyVectorcall_NARGS(nargsf) >= at_least && PyCode_Check(args[0]);
 }
 
+/* The offset that comes with an event is an int of its own when it is no small one. */
+static void
+discount_offset(nbp_calls *self, PyObject *const *args, size_t nargsf)
+{
+    int overflow;
+    if (PyVectorcall_NARGS(nargsf) >= 2 && PyLong_CheckExact(args[1]) &&
+        PyLong_AsLongAndOverflow(args[1], &overflow) > LARGEST_SHARED_INT) {
+        nbp_calls_discount(self, nbp_thread_state(), NBP_OFFSET_BYTES);
+    }
+}
+
 static PyObject *
 refuse(void)
 {
@@ -40,11 +53,14 @@ refuse(void)
 static PyObject *
 on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
 {
-    if (!is_event(args, nargsf, 1)) {
+    if (!is_event(args, nargsf, 2)) {
         return refuse();
     }
     PyThreadState *thread = nbp_thread_state();
     const void *frame = nbp_running_frame(thread);
+    if (calls_of(op)->wants_memory) {
+        discount_offset(calls_of(op), args, nargsf);
+    }
     if (calls_of(op)->tasks) {
         nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
                              NBP_ENTER_START);
@@ -58,11 +74,14 @@ static PyObject *
 on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
           PyObject *Py_UNUSED(names))
 {
-    if (!is_event(args, nargsf, 1)) {
+    if (!is_event(args, nargsf, 2)) {
         return refuse();
     }
     PyThreadState *thread = nbp_thread_state();
     const void *frame = nbp_running_frame(thread);
+    if (calls_of(op)->wants_memory) {
+        discount_offset(calls_of(op), args, nargsf);
+    }
     if (calls_of(op)->tasks) {
         nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
                              NBP_ENTER_RESUME);
@@ -73,11 +92,13 @@ on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
 
 /* PY_RETURN, PY_YIELD and PY_UNWIND. */
 static PyObject *
-on_leave(PyObject *op, PyObject *const *Py_UNUSED(args), size_t Py_UNUSED(nargsf),
-         PyObject *Py_UNUSED(names))
+on_leave(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
 {
     PyThreadState *thread = nbp_thread_state();
     const void *frame = nbp_running_frame(thread);
+    if (calls_of(op)->wants_memory) {
+        discount_offset(calls_of(op), args, nargsf);
+    }
     nbp_calls_leave(calls_of(op), thread, frame);
     if (calls_of(op)->tasks) {
         nbp_calls_leave_task(calls_of(op), thread, frame);
@@ -90,6 +111,9 @@ on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(
 {
     if (PyVectorcall_NARGS(nargsf) < 3) {
         return refuse();
+    }
+    if (calls_of(op)->wants_memory) {
+        discount_offset(calls_of(op), args, nargsf);
     }
     PyObject *callable = args[2];
     if (PyFunction_Check(callable) || PyMethod_Check(callable)) {
@@ -116,6 +140,9 @@ on_native_leave(PyObject *op, PyObject *const *args, size_t nargsf,
 {
     if (!is_event(args, nargsf, 3)) {
         return refuse();
+    }
+    if (calls_of(op)->wants_memory) {
+        discount_offset(calls_of(op), args, nargsf);
     }
     PyMethodDef *definition = nbp_native_definition(args[2]);
     if (definition != NULL && !nbp_calls_is_own(definition)) {

@@ -25,6 +25,17 @@ begins(PyFrameObject *frame, PyCodeObject *code)
            ((unit[0] == RESUME || unit[0] == RESUME_QUICK) && unit[1] == 0);
 }
 
+/* What the interpreter allocates for the frame object that an event comes with: as an
+ * object of the collector, whose header of two words stands before it. */
+static size_t
+size_of_frame(const PyCodeObject *code)
+{
+    size_t slots = (size_t)(code->co_nlocalsplus + code->co_stacksize);
+    size_t size =
+        (size_t)PyFrame_Type.tp_basicsize + slots * (size_t)PyFrame_Type.tp_itemsize;
+    return 2 * sizeof(void *) + (size + 7) / 8 * 8;
+}
+
 static void
 record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
 {
@@ -33,6 +44,9 @@ record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
     if (what == PyTrace_CALL) {
         PyCodeObject *code = PyFrame_GetCode(frame);
         nbp_enter_how how = begins(frame, code) ? NBP_ENTER_START : NBP_ENTER_RESUME;
+        if (self->wants_memory && how == NBP_ENTER_START) {
+            nbp_calls_discount(self, thread, size_of_frame(code));
+        }
         if (self->tasks) {
             nbp_calls_enter_task(self, thread, frame, code, how);
         }

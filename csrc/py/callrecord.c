@@ -67,6 +67,29 @@ add_thread(nbp_calls *self, PyThreadState *thread)
     return added;
 }
 
+/* The counters are the running thread's, which on 3.11 may be asking for another. */
+static void
+attach_meters(nbp_calltree *tree, PyThreadState *thread)
+{
+    if (thread == nbp_thread_state()) {
+        const nbp_alloc_thread *counters = nbp_alloc_self();
+        _Static_assert(offsetof(nbp_alloc_thread, allocated_blocks) ==
+                           offsetof(nbp_alloc_thread, allocated_bytes) + 8,
+                       "bytes and blocks are read as one array");
+        tree->meters = &counters->allocated_bytes;
+        nbp_calltree_pause(tree, 0);
+    }
+}
+
+void
+nbp_calls_discount(nbp_calls *self, PyThreadState *thread, size_t bytes)
+{
+    nbp_call_thread *here = self->active ? nbp_calls_thread(self, thread) : NULL;
+    if (here != NULL && here->tree->meters != NULL) {
+        nbp_calltree_discount(here->tree, bytes, 1);
+    }
+}
+
 nbp_call_thread *
 nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
 {
@@ -81,6 +104,9 @@ nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
     }
     if (found != NULL) {
         self->last = found;
+        if (self->wants_memory && found->tree->meters == NULL) {
+            attach_meters(found->tree, thread);
+        }
     }
     return found;
 }
@@ -141,9 +167,8 @@ nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
                PyObject *native, int64_t now)
 {
     note_function(self, key, native);
-    if (self->timer == NULL) {
-        nbp_calltree_pause(here->tree, nbp_calls_read_clock(self) - now);
-    }
+    nbp_calltree_pause(here->tree,
+                       self->timer == NULL ? nbp_calls_read_clock(self) - now : 0);
 }
 
 void

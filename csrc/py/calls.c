@@ -43,13 +43,14 @@ static PyObject *
 calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"timer", "timeunit", "subcalls", "builtins",
-                               "room",  "tasks",    NULL};
+                               "room",  "tasks",    "memory",   NULL};
     PyObject *timer = Py_None;
     double unit = 0;
-    int subcalls = 1, builtins = 1, tasks = 0;
+    int subcalls = 1, builtins = 1, tasks = 0, memory = 0;
     Py_ssize_t room = ROOM;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Odpp$np:Calls", keywords, &timer,
-                                     &unit, &subcalls, &builtins, &room, &tasks)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Odpp$npp:Calls", keywords, &timer,
+                                     &unit, &subcalls, &builtins, &room, &tasks,
+                                     &memory)) {
         return NULL;
     }
     if (timer != Py_None && !PyCallable_Check(timer)) {
@@ -66,6 +67,7 @@ calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->builtins = builtins != 0;
     self->tasks = tasks != 0;
+    self->wants_memory = memory != 0;
     self->room = (size_t)room;
     self->timer = timer == Py_None ? NULL : Py_NewRef(timer);
     self->timer_unit = unit;
@@ -97,6 +99,7 @@ calls_tp_clear(PyObject *op)
     nbp_calls *self = (nbp_calls *)op;
     /* Only an object that nothing refers to gets here, so it records nothing. */
     Py_CLEAR(self->timer);
+    nbp_alloc_use_free(&self->memory);
     Py_CLEAR(self->current_task);
     Py_CLEAR(self->task_type);
     Py_CLEAR(self->hook);
@@ -125,6 +128,12 @@ static PyObject *
 calls_get_builtins(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(((nbp_calls *)op)->builtins);
+}
+
+static PyObject *
+calls_get_memory(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((nbp_calls *)op)->wants_memory);
 }
 
 static PyObject *
@@ -174,6 +183,7 @@ static PyGetSetDef calls_getset[] = {
     {"active", calls_get_active, NULL, "Whether calls are being recorded.", NULL},
     {"builtins", calls_get_builtins, NULL, "Whether functions in C are recorded too.",
      NULL},
+    {"memory", calls_get_memory, NULL, "Whether allocations are counted.", NULL},
     {"timer", calls_get_timer, NULL, "The user's clock, or None.", NULL},
     {"displaced", calls_get_displaced, NULL,
      "Whether another profiler took over in some thread (CPython 3.11 only).", NULL},
@@ -185,7 +195,7 @@ static PyGetSetDef calls_getset[] = {
 PyDoc_STRVAR(
     calls_doc,
     "Calls(timer=None, timeunit=0.0, subcalls=True, builtins=True, *, room=1000000,"
-    " tasks=False)\n"
+    " tasks=False, memory=False)\n"
     "--\n"
     "\n"
     "A recording of every call of every thread, as trees.\n"
@@ -204,7 +214,9 @@ PyDoc_STRVAR(
     "room : int\n"
     "    Nodes the trees may have in all; calls beyond are counted by function.\n"
     "tasks : bool\n"
-    "    Give each of asyncio's tasks a node above its coroutine.\n");
+    "    Give each of asyncio's tasks a node above its coroutine.\n"
+    "memory : bool\n"
+    "    Count what every node allocates, with Python's allocators.\n");
 
 static PyType_Slot calls_slots[] = {
     {Py_tp_doc, (void *)calls_doc}, {Py_tp_new, calls_new},

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "allochooks.h"
 #include "calltree.h"
 #include "compat.h"
 #include "pointermap.h"
@@ -55,6 +56,8 @@ typedef struct {
     nbp_pointermap by_key;  /* places in `functions` */
     PyObject *hook;         /* 3.11: owned, waits in threading for threads that start */
     PyObject *old_hook;     /* 3.11: owned, what we displaced there */
+    nbp_alloc_use memory;   /* open while it is active and allocations are counted */
+    bool wants_memory;      /* that is asked for */
     bool tasks;             /* asyncio's tasks have nodes */
     PyObject *task_names;   /* owned: each string that stands for a task, or NULL */
     PyObject *current_task; /* owned: asyncio's function, once it was there */
@@ -81,6 +84,9 @@ void nbp_calls_note_name(nbp_calls *self, PyObject *name);
 
 /* Drops everything that was recorded. */
 void nbp_calls_forget(nbp_calls *self);
+
+/* The interpreter has allocated a block of this size for the event: it is nobody's. */
+void nbp_calls_discount(nbp_calls *self, PyThreadState *thread, size_t bytes);
 
 static inline int64_t
 nbp_calls_now(nbp_calls *self)

@@ -25,8 +25,18 @@ start(nbp_calls *self)
     if (begin_change(self) < 0) {
         return -1;
     }
-    int status = nbp_calls_connect(self);
+    int status = 0;
+    if (self->wants_memory) {
+        self->memory.level = NBP_ALLOC_COUNTS;
+        status = nbp_alloc_use_open(&self->memory);
+    }
+    if (status == 0) {
+        status = nbp_calls_connect(self);
+    }
     self->active = status == 0;
+    if (status < 0) {
+        nbp_alloc_use_close(&self->memory);
+    }
     self->changing = false;
     return status;
 }
@@ -47,6 +57,7 @@ stop(nbp_calls *self)
         nbp_calltree_finish(self->threads[i]->tree, now);
     }
     int status = nbp_calls_disconnect(self);
+    nbp_alloc_use_close(&self->memory);
     self->changing = false;
     return status;
 }

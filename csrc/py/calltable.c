@@ -68,6 +68,14 @@ function_of(const nbp_calls *self, const nbp_call_node *node)
     return entry == NULL ? -2 : (long)entry->number;
 }
 
+/* A discount that was too large must not make much out of nothing. */
+static unsigned long long
+metered(const nbp_call_node *node, int meter)
+{
+    int64_t counted = (int64_t)node->metered[meter];
+    return counted > 0 ? (unsigned long long)counted : 0;
+}
+
 static PyObject *
 list_nodes(const nbp_calls *self, const nbp_calltree *tree, double length_ns,
            const double *inclusive, const double *self_time)
@@ -77,12 +85,13 @@ list_nodes(const nbp_calls *self, const nbp_calltree *tree, double length_ns,
     for (size_t i = 0; list != NULL && i < count; i++) {
         const nbp_call_node *node = nbp_calltree_at(tree, i);
         PyObject *item = Py_BuildValue(
-            "(nlKKKdddd)",
+            "(nlKKKddddKK)",
             node->parent == NULL ? (Py_ssize_t)-1 : (Py_ssize_t)node->parent->index,
             function_of(self, node), (unsigned long long)node->calls,
             (unsigned long long)node->resumes, (unsigned long long)node->others,
             (double)node->inclusive * length_ns, (double)node->self * length_ns,
-            inclusive[i] * length_ns, self_time[i] * length_ns);
+            inclusive[i] * length_ns, self_time[i] * length_ns, metered(node, 0),
+            metered(node, 1));
         if (item == NULL) {
             Py_CLEAR(list);
             break;
@@ -134,7 +143,8 @@ const char nbp_calls_table_doc[] =
     "    A function is ``(file, line, name, qualified_name)``. A thread is ``(ident,\n"
     "    nodes, (crowded, dropped, unmatched, switched))``. A node is ``(parent,\n"
     "    function, calls, resumes, others, inclusive_ns, self_ns,\n"
-    "    corrected_inclusive_ns, corrected_self_ns)``; a parent comes before its\n"
+    "    corrected_inclusive_ns, corrected_self_ns, allocated_bytes,\n"
+    "    allocated_blocks)``; a parent comes before its\n"
     "    children, the root at 0 has -1 for both places, and a function of -2 heads\n"
     "    the calls for which the tree had no place.\n";
 

@@ -57,6 +57,14 @@ nbp_weakref_target(PyObject *reference)
 #    define NBP_CURRENT_TASK_MODULE "asyncio.tasks"
 #endif
 
+/* What the interpreter allocates for the int that tells where an event happened. */
+#if PY_VERSION_HEX >= 0x030D0000
+#    define NBP_OFFSET_BYTES sizeof(PyLongObject)
+#elif PY_VERSION_HEX >= 0x030C0000
+#    define NBP_OFFSET_BYTES                                                           \
+        (offsetof(PyLongObject, long_value.ob_digit) + sizeof(digit))
+#endif
+
 /* The code of a generator or coroutine, borrowed or immediately given back: it lives as
  * long as the generator does. */
 #if PY_VERSION_HEX >= 0x030C0000

@@ -18,6 +18,7 @@ from ..prun.options import (
     HIDE,
     IGNORE,
     LIMITS,
+    MEMORY,
     TASKS,
     THREADS,
     check,
@@ -51,6 +52,7 @@ TABLE = OptionTable(
         LIMITS,
         THREADS,
         TASKS,
+        MEMORY,
         FOCUS,
         IGNORE,
         HIDE,
@@ -92,7 +94,9 @@ def main(argv: list[str]) -> int:
         return _refuse(error)
     if options.arguments[0].endswith(".prof") and not options.module:
         return _show_profile(options)
-    recording = Profile(builtins=not options.no_builtins, tasks=options.tasks)
+    recording = Profile(
+        builtins=not options.no_builtins, tasks=options.tasks, memory=options.memory
+    )
     try:
         code, result = _run(recording, options)
     except script.ScriptError as error:

@@ -21,6 +21,7 @@ def profile(
     locals: Mapping[str, Any] | None = None,
     builtins: bool = True,
     tasks: bool = False,
+    memory: bool = False,
     sort: tuple[str, ...] = ("tottime",),
     limits: tuple[str, ...] = (),
     on_partial: Callable[[ProfileResult], None] | None = None,
@@ -40,13 +41,15 @@ def profile(
         Record functions in C too.
     tasks : bool
         Give each of asyncio's tasks a node of its own.
+    memory : bool
+        Count what every function allocates.
     sort, limits : tuple of str
         How the table is sorted and cut.
     on_partial : callable, optional
         Called with what was recorded when an exception ends the code, before that is
         passed on.
     """
-    recording = Profile(builtins=builtins, tasks=tasks)
+    recording = Profile(builtins=builtins, tasks=tasks, memory=memory)
     run = runner(recording, code, globals=globals, locals=locals)
 
     def result(*, interrupted: bool) -> ProfileResult:

@@ -32,6 +32,7 @@ from .options import (
     HIDE,
     IGNORE,
     LIMITS,
+    MEMORY,
     SAMPLE,
     SORT,
     TASKS,
@@ -59,6 +60,7 @@ TABLE = OptionTable(
         *OPTIONS,
         THREADS,
         TASKS,
+        MEMORY,
         FOCUS,
         IGNORE,
         HIDE,
@@ -169,6 +171,7 @@ class Prun(ToolMagics):
             locals=code.locals,
             builtins=not options.no_builtins,
             tasks=options.tasks,
+            memory=options.memory,
             on_partial=partial.append,
         )
 

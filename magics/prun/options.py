@@ -20,6 +20,7 @@ __all__ = [
     "HIDE",
     "IGNORE",
     "LIMITS",
+    "MEMORY",
     "SAMPLE",
     "SORT",
     "TASKS",
@@ -89,6 +90,11 @@ THREADS = Option(
     "threads",
     ("--threads",),
     "Show each thread by itself, with a table of its own; all are recorded in any case.",
+)
+MEMORY = Option(
+    "memory",
+    ("--mem",),
+    "Count too what each function allocates with Python's allocators, itself.",
 )
 TASKS = Option(
     "tasks",
@@ -165,8 +171,9 @@ def check(options: Parsed) -> None:
 
     if options.builtins and options.no_builtins:
         raise OptionError("--builtins and --no-builtins: choose one")
-    if options.tasks and options.values.get("sample") is not None:
-        raise OptionError("--tasks counts and --sample does not: choose one")
+    for flag, given in (("--tasks", options.tasks), ("--mem", options.memory)):
+        if given and options.values.get("sample") is not None:
+            raise OptionError(f"{flag} counts and --sample does not: choose one")
     if options.export:
         try:
             format_of(options.export)

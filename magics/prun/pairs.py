@@ -25,13 +25,16 @@ class Pair:
         All of them, and those that are not part of a recursion; resumptions count too.
     self_ns, total_ns : float
         Own time, and time with callees, of which recursion is counted once.
+    size, blocks : int
+        What was allocated, callees excluded: bytes and blocks; 0 when not counted.
     """
 
-    __slots__ = ("calls", "primitive", "self_ns", "total_ns")
+    __slots__ = ("blocks", "calls", "primitive", "self_ns", "size", "total_ns")
 
     def __init__(self) -> None:
         self.calls = self.primitive = 0
         self.self_ns = self.total_ns = 0.0
+        self.size = self.blocks = 0
 
     def add(self, calls: int, self_ns: float, total_ns: float, nested: bool) -> None:
         """Add a node of the tree; nested: within another call of the same."""
@@ -90,6 +93,9 @@ def _add_thread(
         calls = thread.calls[index] + thread.resumes[index]
         row = found.setdefault(label, Row())
         row.add(calls, own[index], total[index], running[label] > 0)
+        if thread.allocated_bytes:
+            row.size += thread.allocated_bytes[index]
+            row.blocks += thread.allocated_blocks[index]
         running[label] += 1
         if caller is not None:
             pair = row.callers.setdefault(caller, Pair())

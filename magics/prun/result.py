@@ -77,6 +77,9 @@ class Thread:
         Time with and without callees, ns, corrected.
     raw_inclusive_ns, raw_self_ns : tuple of float
         The same as the clock gave it, ns.
+    allocated_bytes, allocated_blocks : tuple of int
+        What each node asked Python's allocators for itself, callees excluded; freed or
+        not. Empty when that was not counted.
     crowded : int
         Calls whose place in the tree is lost because it was full; their counts and own
         times are kept by function.
@@ -94,12 +97,14 @@ class Thread:
     self_ns: tuple[float, ...]
     raw_inclusive_ns: tuple[float, ...]
     raw_self_ns: tuple[float, ...]
+    allocated_bytes: tuple[int, ...] = ()
+    allocated_blocks: tuple[int, ...] = ()
     crowded: int
     dropped: int
 
     def __post_init__(self) -> None:
         """Refuse columns that do not make a tree."""
-        columns = (
+        columns: tuple[tuple[float, ...], ...] = (
             self.function,
             self.calls,
             self.resumes,
@@ -108,6 +113,8 @@ class Thread:
             self.raw_inclusive_ns,
             self.raw_self_ns,
         )
+        optional = (self.allocated_bytes, self.allocated_blocks)
+        columns += tuple(column for column in optional if column)
         if any(len(column) != len(self.parent) for column in columns):
             raise ValueError("the columns of a tree must be equally long")
         if any(not -1 <= parent < index for index, parent in enumerate(self.parent)):
@@ -235,6 +242,11 @@ class ProfileResult(Result):
         return sum(thread.total_ns for thread in self.threads)
 
     @property
+    def memory(self) -> bool:
+        """Whether allocations were counted."""
+        return any(thread.allocated_bytes for thread in self.threads)
+
+    @property
     def overhead_ns(self) -> float:
         """What was subtracted in all."""
         return sum(
@@ -302,6 +314,9 @@ class ProfileResult(Result):
                         "self_ns": thread.self_ns[index],
                     }
                 )
+                if thread.allocated_bytes:
+                    rows[-1]["allocated_bytes"] = thread.allocated_bytes[index]
+                    rows[-1]["allocated_blocks"] = thread.allocated_blocks[index]
         return rows
 
     def stats(self, *, raw: bool = False) -> pstats.Stats:

@@ -84,6 +84,8 @@ class _Tree:
     resumes: list[int] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
     raw_own: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
     places: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def node(self, parent: int, function: int) -> int:
@@ -96,6 +98,8 @@ class _Tree:
             self.resumes.append(0)
             self.own.append(0.0)
             self.raw_own.append(0.0)
+            self.sizes.append(0)
+            self.blocks.append(0)
         return place
 
 
@@ -119,6 +123,9 @@ def _select(thread: Thread, choice: _Choice) -> Thread:
         if whole[index]:
             tree.own[place] += thread.self_ns[index]
             tree.raw_own[place] += thread.raw_self_ns[index]
+            if thread.allocated_bytes:
+                tree.sizes[place] += thread.allocated_bytes[index]
+                tree.blocks[place] += thread.allocated_blocks[index]
         callers.append(caller)
     return replace(
         thread,
@@ -130,6 +137,8 @@ def _select(thread: Thread, choice: _Choice) -> Thread:
         self_ns=tuple(tree.own),
         raw_inclusive_ns=_summed(tree.parent, tree.raw_own),
         raw_self_ns=tuple(tree.raw_own),
+        allocated_bytes=tuple(tree.sizes) if thread.allocated_bytes else (),
+        allocated_blocks=tuple(tree.blocks) if thread.allocated_bytes else (),
     )
 
 

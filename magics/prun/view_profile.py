@@ -18,7 +18,15 @@ from .callgraph import call_graph
 from .pairs import Label, rows
 from .result import Function, ProfileResult, Thread
 from .selection import matching
-from .view_tables import Peek, Titled, function_tables, peeks, share, short
+from .view_tables import (
+    Peek,
+    Titled,
+    allocation_table,
+    function_tables,
+    peeks,
+    share,
+    short,
+)
 
 __all__ = ["headline", "html", "report", "text"]
 
@@ -52,6 +60,10 @@ def text(result: ProfileResult) -> str:
         del lines[-1:]
     if not lines:
         lines = [report(result, result.sort, result.limits)]
+    shown = result.selected()
+    if shown.memory:
+        table = allocation_table(rows(shown), names_of(shown.functions))
+        lines += ["", table.title, table.table.text()]
     return "\n".join([*lines, *_warnings(result)])
 
 
@@ -207,6 +219,8 @@ def _part(result: ProfileResult, name: str, orders: int) -> _Part:
     tables = function_tables(table, names, orders if sampling is None else 2, margin)
     if sampling is not None and not (result.focus or result.ignore or result.hide):
         tables.insert(1, Titled("By line", view_sampled.line_table(sampling)))
+    if result.memory:
+        tables.insert(1, allocation_table(table, names))
     return _Part(
         name=name,
         threads=list(_drawings(result)),

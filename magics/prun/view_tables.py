@@ -13,7 +13,16 @@ from ..views.tables import Column, Hint, Table
 from .difference import is_cell
 from .pairs import Label, LabelRow, Pair
 
-__all__ = ["Peek", "Titled", "function_tables", "peeks", "share", "short", "where"]
+__all__ = [
+    "Peek",
+    "Titled",
+    "allocation_table",
+    "function_tables",
+    "peeks",
+    "share",
+    "short",
+    "where",
+]
 
 # What an output holds: below 200 kB, the rest is in the result.
 _ROWS = (30, 15, 15)  # of the tables, in each order
@@ -130,6 +139,43 @@ def function_tables(
         more = max(0, len(table) - limit)
         titled.append(Titled(title, Table(_columns(margin), tuple(cells), more)))
     return titled
+
+
+_ALLOCATED = (
+    Column("allocated", "right"),
+    Column("%", "right"),
+    Column("blocks", "right"),
+    Column("a call", "right"),
+    Column("calls", "right"),
+    *_COLUMNS[6:],
+)
+
+
+def allocation_table(
+    table: Mapping[Label, LabelRow], names: Mapping[Label, str]
+) -> Titled:
+    """Give the functions by what they allocated themselves, callees excluded."""
+    total = sum(row.size for row in table.values())
+    limit = _ROWS[1]
+    busiest = sorted(
+        (label for label in table if table[label].blocks),
+        key=lambda label: (-table[label].size, label),
+    )
+    cells = [
+        (
+            units.memory(row.size),
+            share(row.size, total),
+            f"{row.blocks:,}",
+            units.memory(round(row.size / max(row.calls, 1))),
+            f"{row.calls:,}",
+            one_line(short(names[label])),
+            where(*label[:2]),
+        )
+        for label in busiest[:limit]
+        for row in [table[label]]
+    ]
+    more = max(0, len(busiest) - limit)
+    return Titled("By allocations", Table(_ALLOCATED, tuple(cells), more))
 
 
 def _cells(

@@ -90,6 +90,15 @@ def hostile() -> ProfileResult:
     )
 
 
+def memory() -> ProfileResult:
+    (thread,) = profile().threads
+    sizes = (512, 96_000, 220_000_000, 4_096, 0, 3_200_000, 64, 800_000)
+    blocks = (4, 24, 1_800_000, 9, 0, 41_000, 1, 9_000)
+    return profile(
+        threads=(replace(thread, allocated_bytes=sizes, allocated_blocks=blocks),)
+    )
+
+
 def difference() -> Result:
     (thread,) = profile().threads
     own = (2e6, 8e6, 90e6, 75e6, 1.2e6, 9e6, 21e6, 4e6)
@@ -121,6 +130,7 @@ PRUN: dict[str, Callable[[], Result]] = {
     "prun_difference": difference,
     "prun_empty": lambda: profile(threads=()),
     "prun_hostile": hostile,
+    "prun_memory": memory,
     "prun_pairs": pairs,
     "prun_threads": threads,
 }
