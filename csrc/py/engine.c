@@ -378,7 +378,8 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL) {
         return NULL;
     }
-    self->state = (nbp_state *)PyType_GetModuleState(type);
+    self->module = PyType_GetModule(type);
+    self->state = nbp_state_of(self->module);
     self->lines = nbp_lines_new();
     if (self->lines == NULL) {
         Py_DECREF(self);
@@ -470,7 +471,7 @@ PyDoc_STRVAR(
     "Functions are added, then start() and stop() may be called any number of\n"
     "times; the counters go on. Several engines may run at once. While one\n"
     "runs, a measured function's ``__code__`` has probes: it runs, is pickled and\n"
-    "inspected as ever, but must not be changed by ``code.replace``.\n");
+    "inspected as ever, and ``code.replace`` changes what it was made from.\n");
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_new, engine_new},           {Py_tp_dealloc, engine_dealloc},

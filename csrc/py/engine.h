@@ -29,7 +29,8 @@ typedef struct {
 
 typedef struct nbp_engine {
     PyObject_HEAD
-    nbp_state *state;        /* borrowed from the type's module */
+    PyObject *module;        /* borrowed from the type */
+    nbp_state *state;        /* borrowed from the module */
     nbp_lines *lines;        /* one reference */
     nbp_function *functions; /* owned */
     Py_ssize_t n_functions;

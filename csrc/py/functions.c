@@ -87,8 +87,9 @@ instrument(nbp_engine *self, nbp_function *function, const nbp_statements *state
                                             self->lines, &function->table);
     function->has_probes = function->instrumented != NULL;
     if (!function->has_probes && !PyErr_Occurred()) {
-        function->instrumented = changed ? nbp_replace_constants(code, constants)
-                                         : Py_NewRef(function->original);
+        function->instrumented =
+            changed ? nbp_replace_constants(self->state, code, constants)
+                    : Py_NewRef(function->original);
         if (function->instrumented != NULL &&
             nbp_code_lines_of(code, statements, self->lines, &function->table) < 0) {
             Py_CLEAR(function->instrumented);

@@ -65,28 +65,40 @@ give_probed_slots(nbp_code_lines *table, const nbp_probe *probes, size_t count,
 
 /* ---- instrumented code ---- */
 
-static PyObject *
-replace(PyCodeObject *code, PyObject *fields)
+/* The name is interned, as the interpreter keeps a reference to each that it looks up
+ * in a type. */
+PyObject *
+nbp_own_replace(nbp_state *state)
 {
-    if (fields == NULL) {
-        return NULL;
+    if (state->code_replace[0] != NULL) {
+        return Py_NewRef(state->code_replace[0]);
     }
+    PyObject *name = PyUnicode_InternFromString("replace");
+    PyObject *method =
+        name == NULL ? NULL : PyObject_GetAttr((PyObject *)&PyCode_Type, name);
+    Py_XDECREF(name);
+    return method;
+}
+
+static PyObject *
+replace(nbp_state *state, PyCodeObject *code, PyObject *fields)
+{
     PyObject *result = NULL;
-    PyObject *method = PyObject_GetAttrString((PyObject *)code, "replace");
-    PyObject *nothing = PyTuple_New(0);
-    if (method != NULL && nothing != NULL) {
-        result = PyObject_Call(method, nothing, fields);
+    PyObject *method = nbp_own_replace(state);
+    PyObject *arguments = PyTuple_Pack(1, code);
+    if (method != NULL && arguments != NULL && fields != NULL) {
+        result = PyObject_Call(method, arguments, fields);
     }
     Py_XDECREF(method);
-    Py_XDECREF(nothing);
+    Py_XDECREF(arguments);
     return result;
 }
 
 PyObject *
-nbp_replace_constants(PyCodeObject *code, PyObject *constants)
+nbp_replace_constants(nbp_state *state, PyCodeObject *code, PyObject *constants)
 {
     PyObject *fields = Py_BuildValue("{s:O}", "co_consts", constants);
-    PyObject *result = replace(code, fields);
+    PyObject *result = replace(state, code, fields);
     Py_XDECREF(fields);
     return result;
 }
@@ -142,9 +154,25 @@ build(nbp_state *state, PyCodeObject *code, PyObject *constants, nbp_rewrite *re
         "co_exceptiontable", (const char *)written->handlers,
         (Py_ssize_t)written->handlers_size, "co_stacksize",
         (unsigned)written->stack_size);
-    PyObject *result = replace(code, fields);
+    PyObject *result = replace(state, code, fields);
     Py_XDECREF(fields);
     return result;
+}
+
+nbp_code
+nbp_code_parts(PyCodeObject *code, PyObject *bytes, PyObject *constants)
+{
+    return (nbp_code){
+        .code = (const uint8_t *)PyBytes_AS_STRING(bytes),
+        .code_size = (size_t)PyBytes_GET_SIZE(bytes),
+        .locations = (const uint8_t *)PyBytes_AS_STRING(code->co_linetable),
+        .locations_size = (size_t)PyBytes_GET_SIZE(code->co_linetable),
+        .handlers = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable),
+        .handlers_size = (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
+        .first_line = code->co_firstlineno,
+        .constants = (uint32_t)PyTuple_GET_SIZE(constants),
+        .stack_size = (uint32_t)code->co_stacksize,
+    };
 }
 
 PyObject *
@@ -162,17 +190,7 @@ nbp_instrument(nbp_state *state, PyCodeObject *code, PyObject *constants,
     if (bytes == NULL) {
         return NULL;
     }
-    nbp_code in = {
-        .code = (const uint8_t *)PyBytes_AS_STRING(bytes),
-        .code_size = (size_t)PyBytes_GET_SIZE(bytes),
-        .locations = (const uint8_t *)PyBytes_AS_STRING(code->co_linetable),
-        .locations_size = (size_t)PyBytes_GET_SIZE(code->co_linetable),
-        .handlers = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable),
-        .handlers_size = (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
-        .first_line = code->co_firstlineno,
-        .constants = (uint32_t)PyTuple_GET_SIZE(constants),
-        .stack_size = (uint32_t)code->co_stacksize,
-    };
+    nbp_code in = nbp_code_parts(code, bytes, constants);
     nbp_code written;
     nbp_status status = nbp_rewrite_new(&rewrite, opcodes, &in);
     if (status == NBP_OK) {

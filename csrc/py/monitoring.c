@@ -184,10 +184,10 @@ set_local_events(const nbp_function *function, int tool, int mask)
 int
 nbp_fallback_start(nbp_engine *self)
 {
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
     if (!nbp_fallback_is_needed(self)) {
         return 0;
     }
+    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
     if (monitoring == NULL) {
         nbp_fallback_drop(self);
         return 0;

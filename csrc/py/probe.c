@@ -228,3 +228,13 @@ nbp_probe_original(nbp_state *state, PyObject *code)
     }
     return Py_NewRef(code);
 }
+
+PyObject *
+nbp_probe_source(nbp_state *state, PyObject *code)
+{
+    const Probe *leave;
+    while ((leave = leave_probe(state, code)) != NULL) {
+        code = leave->original;
+    }
+    return Py_NewRef(code);
+}

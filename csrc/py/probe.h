@@ -16,6 +16,10 @@ PyObject *nbp_probe_new(nbp_state *state, nbp_probe_kind kind, nbp_lines *lines,
  * so on until one has none or is in use; a new reference. */
 PyObject *nbp_probe_original(nbp_state *state, PyObject *code);
 
+/* The code without probes that `code` was made from, itself if it has none; a new
+ * reference. */
+PyObject *nbp_probe_source(nbp_state *state, PyObject *code);
+
 /* The shadow of the running thread; NULL when events do not count, or without memory.
  */
 nbp_shadow *nbp_probe_shadow(nbp_lines *lines, PyThreadState *thread);

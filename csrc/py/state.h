@@ -13,6 +13,7 @@
 enum {
     /* By kind, without memory, and behind those with it. */
     NBP_PROBE_TYPES = 2 * NBP_PROBE_KINDS,
+    NBP_REPLACE_NAMES = 2,
 };
 
 typedef struct {
@@ -20,6 +21,8 @@ typedef struct {
     PyTypeObject *call_hook_type;               /* owned; NULL on 3.11 */
     PyTypeObject *calls_type;                   /* owned */
     PyTypeObject *collector_type;               /* owned */
+    PyObject *code_replace[NBP_REPLACE_NAMES];  /* owned; the code type's own methods
+                                                   while ours are in place, else NULL */
     PyTypeObject *counters_type;                /* owned */
     PyTypeObject *courier_type;                 /* owned */
     PyTypeObject *engine_type;                  /* owned */

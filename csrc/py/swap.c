@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Gives functions their instrumented code and takes it back: start and stop of an
  * engine. */
+#include "codereplace.h"
 #include "compat.h"
 #include "engine.h"
 #include "probe.h"
@@ -101,7 +102,7 @@ mark_running(nbp_engine *self, PyObject *code)
 
 /* No Python code may run meanwhile, or a thread could end: that of finalizers comes
  * with the collections that making frame objects sets off on 3.11. */
-static void
+static int
 mark_running_frames(nbp_engine *self)
 {
     int collecting = PyGC_Disable();
@@ -120,6 +121,7 @@ mark_running_frames(nbp_engine *self)
     if (collecting) {
         PyGC_Enable();
     }
+    return PyErr_Occurred() ? -1 : 0; /* no memory for a frame object */
 }
 
 /* Suspended generators and coroutines go on with the code that they began with. */
@@ -190,6 +192,9 @@ nbp_engine_stop(nbp_engine *self)
     nbp_alloc_use_close(&self->memory);
     Py_CLEAR(self->swapped);
     forget_running(self);
+    if (self->state->running_engines == NULL) {
+        nbp_codereplace_end(self->state);
+    }
     PyErr_Restore(type, value, traceback);
 }
 
@@ -200,8 +205,10 @@ nbp_engine_install(nbp_engine *self)
     if (objects == NULL) {
         return -1;
     }
-    mark_running_frames(self);
-    int status = mark_suspended(self, objects);
+    int status = mark_running_frames(self);
+    if (status == 0) {
+        status = mark_suspended(self, objects);
+    }
     if (status == 0) {
         status = swap_in(self, objects);
     }
@@ -226,6 +233,12 @@ nbp_engine_start(nbp_engine *self)
     for (Py_ssize_t i = 0; i < self->n_functions; i++) {
         nbp_function *function = &self->functions[i];
         function->how = function->has_probes ? NBP_HOW_PROBES : NBP_HOW_EVENTS;
+    }
+    if (self->state->running_engines == NULL &&
+        nbp_codereplace_begin(self->state, self->module) < 0) {
+        Py_CLEAR(self->swapped);
+        nbp_alloc_use_close(&self->memory);
+        return -1;
     }
     remember_running(self);
     nbp_lines_switch(self->lines, true);

@@ -19,6 +19,7 @@ MODULES = [
     "test_contextlib",
     "test_coroutines",
     "test_dataclasses",
+    "test_enum",
     "test_except_star",
     "test_exceptions",
     "test_functools",

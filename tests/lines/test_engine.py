@@ -9,6 +9,7 @@ import statistics
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -226,6 +227,66 @@ def test_another_thread_that_runs_already() -> None:
         stop.set()
         thread.join()
     assert 1 < hits(engine, work)[2] <= len(turns)
+
+
+@pytest.mark.parametrize("kind", ["threading", "executor"])
+def test_threads_that_start_later_have_events_too(kind: str) -> None:
+    # GIVEN a generator that began before, so that it goes on by events
+    def numbers() -> Any:
+        for i in range(4):  # noqa: UP028
+            yield i
+
+    g = numbers()
+    next(g)
+    # WHEN it is resumed in a thread that starts while it is measured
+    with measuring(numbers) as engine:
+        if kind == "threading":
+            thread = threading.Thread(target=list, args=(g,))
+            thread.start()
+            thread.join()
+        else:
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(list, g).result() == [1, 2, 3]
+    # THEN its lines were counted, and new threads are not traced any more
+    assert hits(engine, numbers) == {1: 4, 2: 3}
+    assert threading.gettrace() is None
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_no_memory_for_a_start_puts_everything_back(memory: bool) -> None:
+    fault = pytest.importorskip("_testcapi", reason="needs CPython's own test helpers")
+
+    def work(n: int) -> int:
+        return n + 1
+
+    code = work.__code__
+    failures = 0
+    gc.disable()
+    try:
+        for k in range(150):
+            # GIVEN an allocator that fails once, at the k-th call
+            engine = LineEngine(memory=memory)
+            engine.add(work)
+            fault.set_nomemory(k, k + 1)
+            # WHEN an engine starts
+            try:
+                engine.start()
+            except MemoryError:
+                fault.remove_mem_hooks()
+                # THEN either nothing has changed
+                failures += 1
+                assert work.__code__ is code
+                assert not engine.running
+            else:
+                # or it measures
+                fault.remove_mem_hooks()
+                assert work(3) == 4
+            engine.stop()
+            assert work.__code__ is code
+    finally:
+        fault.remove_mem_hooks()
+        gc.enable()
+    assert failures > 20
 
 
 def test_a_generator_that_outlives_the_profile_counts_no_more() -> None:
