@@ -4,10 +4,14 @@ Every workload runs bare, with our probes and under line_profiler, in turns, so 
 of them meet the same machine; the shortest CPU time of several rounds counts. ``ns/line``
 is the time added for each line that was executed, by our count of hits.
 
-The *truth* of the second table is found without any profiler: the loop is timed with
-each line of its body left out and with it there twice, and half the difference is that
-line; the ``for`` is an empty loop. ``points`` is the share of the total, in percent, that
-is shown at a wrong line.
+The second table shows whether the times are at the right lines. The *truth* is found
+without any profiler, with timeit: a line takes the mean of two differences, of the loop to
+the loop without the line, and of the loop with the line there twice in a row to the loop.
+The first alone is too long, as the processor predicts what is left of the loop better; the
+second is too short, as the line runs right after itself. That the lines' times add up to
+the loop's is printed with them. The ``for`` is an empty loop. ``points`` is the share of
+the total, in percent, that is shown at a wrong line. Truth and tools take turns, in runs of
+half a millisecond, of which the shortest counts, for each line.
 
 Usage: python bench_lprun.py [--rounds N] [--only NAME]
 """
@@ -20,6 +24,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from nbprobe._core import LineEngine
@@ -315,12 +320,12 @@ BODIES = {
         "b = i & 3",
     ],
 }
-LOOPS = 5000
+LOOPS = 500
 
 
-def body(lines: list[str]) -> Callable[[], None]:
-    """The lines in a loop, with all their names defined before it."""
-    before = "\n".join(f"    i = {LOOPS}\n    {line}" for line in BODY_ALL)
+def body(lines: list[str], names: list[str]) -> Callable[[], None]:
+    """The lines in a loop, after all those of `names`, which define what they use."""
+    before = "\n".join(f"    i = {LOOPS}\n    {line}" for line in names)
     inside = "\n".join(f"        {line}" for line in lines)
     scope: dict[str, Any] = {}
     source = f"{HELPER}\ndef run():\n{before}\n    for i in range({LOOPS}):\n{inside}\n"
@@ -328,25 +333,90 @@ def body(lines: list[str]) -> Callable[[], None]:
     return scope["run"]  # type: ignore[no-any-return]
 
 
-BODY_ALL: list[str] = []
+def first_line(run: Any, lines: list[str]) -> int:
+    """The line of the ``for``."""
+    return int(run.__code__.co_firstlineno) + 2 * len(lines) + 1
 
 
-def true_times(lines: list[str], rounds: int) -> list[float]:
-    """ns of the ``for`` and of each line, in a round of the loop."""
-    variants = {"empty": body(["pass"])}
-    for k, line in enumerate(lines):
-        variants[f"without {k}"] = body(lines[:k] + lines[k + 1 :])
-        variants[f"twice {k}"] = body([*lines[: k + 1], line, *lines[k + 1 :]])
-    best: dict[str, int] = {}
-    for _ in range(rounds):
-        for name, run in variants.items():
-            taken = cpu_ns(run)
-            best[name] = min(taken, best.get(name, taken))
-    times = [
-        (best[f"twice {k}"] - best[f"without {k}"]) / 2 / LOOPS
-        for k in range(len(lines))
-    ]
-    return [best["empty"] / LOOPS, *times]
+class Truth:
+    """Times of the lines by timeit."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.count = len(lines)
+        variants = {"all": lines, "empty": ["pass"]}
+        for k, line in enumerate(lines):
+            variants[f"without {k}"] = lines[:k] + lines[k + 1 :]
+            variants[f"twice {k}"] = [*lines[: k + 1], line, *lines[k + 1 :]]
+        self._timers = {
+            name: Timer(body(variant, lines)) for name, variant in variants.items()
+        }
+        self._best: dict[str, float] = {}
+
+    def round(self) -> None:
+        for name, timer in self._timers.items():
+            taken = timer.timeit(1) * 1e9 / LOOPS
+            self._best[name] = min(taken, self._best.get(name, taken))
+
+    def whole(self) -> float:
+        """ns of a round of the loop."""
+        return self._best["all"]
+
+    def times(self) -> list[float]:
+        """ns of the ``for`` and of each line, in a round of the loop."""
+        lines = [
+            (self._best[f"twice {k}"] - self._best[f"without {k}"]) / 2
+            for k in range(self.count)
+        ]
+        return [self._best["empty"], *lines]
+
+
+class Ours:
+    """Raw and corrected times of the same."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._run = body(lines, lines)
+        self._first = first_line(self._run, lines)
+        self._engine = LineEngine()
+        costs = zip(*(event_costs() for _ in range(3)), strict=True)
+        self._engine.costs = tuple(min(cost) for cost in costs)  # type: ignore[assignment]
+        self._engine.add(self._run)
+        self.raw: list[float] = []
+        self.corrected: list[float] = []
+
+    def round(self) -> None:
+        self._engine.reset()
+        self._engine.start()
+        for _ in range(2):  # the first one is of code that no interpreter has seen yet
+            self._engine.reset()
+            self._run()
+        self._engine.stop()
+        rows = [row for row in self._engine.lines()[0][2] if row[0] >= self._first]
+        self.raw = shortest(self.raw, [row[2] / LOOPS for row in rows])
+        corrected = [(row[2] - row[5]) / LOOPS for row in rows]
+        self.corrected = shortest(self.corrected, corrected)
+
+
+class Theirs:
+    """Times of the same by line_profiler."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self.times: list[float] = []
+
+    def round(self) -> None:
+        profiler = LineProfiler()
+        run = body(self._lines, self._lines)
+        profiler.add_function(run)
+        under_line_profiler(profiler, run)
+        (timings,) = profiler.get_stats().timings.values()
+        first = first_line(run, self._lines)
+        unit = profiler.timer_unit * 1e9
+        times = [row[2] * unit / LOOPS for row in timings if row[0] >= first]
+        self.times = shortest(self.times, times)
+
+
+def shortest(before: list[float], now: list[float]) -> list[float]:
+    return [min(pair) for pair in zip(before, now, strict=True)] if before else now
 
 
 def shares(times: list[float]) -> list[float]:
@@ -360,59 +430,30 @@ def points(found: list[float], truth: list[float]) -> float:
     )
 
 
-def our_times(lines: list[str], rounds: int) -> tuple[list[float], list[float]]:
-    """Raw and corrected times of the ``for`` and each line, of the shortest round."""
-    run = body(lines)
-    first = run.__code__.co_firstlineno + 2 * len(BODY_ALL) + 1
-    best: tuple[float, list[float], list[float]] | None = None
-    costs = event_costs()
-    for _ in range(rounds):
-        engine = LineEngine()
-        engine.costs = costs
-        engine.add(run)
-        engine.start()
-        run()
-        engine.stop()
-        rows = [row for row in engine.lines()[0][2] if row[0] >= first]
-        raw = [row[2] / LOOPS for row in rows]
-        corrected = [(row[2] - row[5]) / LOOPS for row in rows]
-        if best is None or sum(raw) < best[0]:
-            best = sum(raw), raw, corrected
-    assert best is not None
-    return best[1], best[2]
-
-
-def their_times(lines: list[str], rounds: int) -> list[float]:
-    run = body(lines)
-    first = run.__code__.co_firstlineno + 2 * len(BODY_ALL) + 1
-    best: list[float] = []
-    for _ in range(rounds):
-        profiler = LineProfiler()
-        fresh = body(lines)
-        profiler.add_function(fresh)
-        under_line_profiler(profiler, fresh)
-        (timings,) = profiler.get_stats().timings.values()
-        unit = profiler.timer_unit * 1e9
-        times = [row[2] * unit / LOOPS for row in timings if row[0] >= first]
-        if not best or sum(times) < sum(best):
-            best = times
-    return best
-
-
 def show_shares(rounds: int) -> None:
     print("\npoints of the total at a wrong line")
     print(f"{'body':20} {'raw':>8} {'corrected':>10} {'line_profiler':>14}")
     for name, lines in BODIES.items():
-        BODY_ALL[:] = lines
-        truth = true_times(lines, rounds)
-        raw, corrected = our_times(lines, rounds)
-        row = f"{name:20} {points(raw, truth):8.1f} {points(corrected, truth):10.1f}"
-        if LineProfiler:
-            row += f" {points(their_times(lines, rounds), truth):14.1f}"
+        truth, ours = Truth(lines), Ours(lines)
+        theirs = Theirs(lines) if LineProfiler else None
+        for _ in range(rounds):
+            truth.round()
+            ours.round()
+            if theirs:
+                theirs.round()
+        times = truth.times()
+        row = f"{name:20} {points(ours.raw, times):8.1f} {points(ours.corrected, times):10.1f}"
+        if theirs:
+            row += f" {points(theirs.times, times):14.1f}"
         print(row)
         print(f"    {'line':40} {'true ns':>9} {'raw':>9} {'corrected':>9}")
-        for line, *times in zip(["for", *lines], truth, raw, corrected, strict=True):
-            print(f"    {line:40} " + " ".join(f"{value:9.1f}" for value in times))
+        for line, *row_times in zip(
+            ["for", *lines], times, ours.raw, ours.corrected, strict=True
+        ):
+            print(f"    {line:40} " + " ".join(f"{value:9.1f}" for value in row_times))
+        print(
+            f"    {'all of them, and the loop':40} {sum(times):9.1f} {truth.whole():9.1f}"
+        )
 
 
 def main() -> None:
@@ -427,7 +468,7 @@ def main() -> None:
         [w for w in WORKLOADS if (options.only or "") in w.name], options.rounds
     )
     if options.only is None or options.only == "shares":
-        show_shares(options.rounds)
+        show_shares(4 * options.rounds)
 
 
 if __name__ == "__main__":
