@@ -43,10 +43,13 @@ def _shortest_ns(call: Callable[..., None], *args: object) -> int:
 
 
 def _cost_ns(
-    function: Callable[..., None], events: int, call: Callable[..., None], *args: object
+    engine: LineEngine,
+    function: Callable[..., None],
+    events: int,
+    call: Callable[..., None],
+    *args: object,
 ) -> float:
     """Time that probes in `function` add to ``call(*args)``, per event."""
-    engine = LineEngine()
     engine.add(function)
     call(*args)
     bare = _shortest_ns(call, *args)
@@ -59,8 +62,15 @@ def _cost_ns(
     return max(0.0, (measured - bare) / events)
 
 
-def event_costs() -> tuple[float, float, float]:
+def event_costs(
+    *, memory: bool = False, native: bool = False
+) -> tuple[float, float, float]:
     """Measure what to set as ``LineEngine.costs``; takes about 12 ms.
+
+    Parameters
+    ----------
+    memory, native : bool
+        Those of the engine.
 
     Returns
     -------
@@ -69,10 +79,14 @@ def event_costs() -> tuple[float, float, float]:
         that finds its line running. Shortest of 7, so that a busy machine makes them
         too small rather than too large.
     """
+
+    def new() -> LineEngine:
+        return LineEngine(memory=memory, native=native)
+
     lines = _compile("\n        x = n" * _LINES)
     one_line = _compile(" pass")
     return (
-        _cost_ns(lines, _LINES * _ROUNDS, lines, _ROUNDS),
-        _cost_ns(_run_frame, 2 * 5000, _call, _run_frame, 5000),
-        _cost_ns(one_line, 10000, one_line, 10000),
+        _cost_ns(new(), lines, _LINES * _ROUNDS, lines, _ROUNDS),
+        _cost_ns(new(), _run_frame, 2 * 5000, _call, _run_frame, 5000),
+        _cost_ns(new(), one_line, 10000, one_line, 10000),
     )

@@ -15,12 +15,12 @@ from ..views import units
 from ..views.colours import BLUE, ORANGE, rgba
 from ..views.names import pad, width
 from .excerpt import passages
-from .result import Function, Line
+from .result import Function, Line, LineMemory
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["Column", "Times", "listing", "time_columns"]
+__all__ = ["Column", "Times", "listing", "memory_columns", "time_columns"]
 
 _BAR = 6
 
@@ -70,6 +70,25 @@ def time_columns(function: Function, times: Times) -> list[Column]:
             )
         )
     return columns
+
+
+def memory_columns(function: Function) -> list[Column]:
+    """Give the columns of memory of a function; none where it was not measured."""
+    if not function.has_memory:
+        return []
+    return [
+        Column("kept", _of_memory(lambda memory: memory.net_bytes)),
+        Column("allocated", _of_memory(lambda memory: memory.allocated_bytes)),
+        Column("peak", _of_memory(lambda memory: memory.peak_bytes)),
+    ]
+
+
+def _of_memory(figure: Callable[[LineMemory], int]) -> Callable[[Line], str]:
+    def cell(line: Line) -> str:
+        number = figure(line.memory) if line.memory is not None else 0
+        return units.memory(number) if number else ""
+
+    return cell
 
 
 def listing(

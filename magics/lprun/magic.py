@@ -65,6 +65,12 @@ TABLE = OptionTable(
         Option("unit", ("-u",), "Show times in units of so many seconds.", "UNIT"),
         Option("profiler", ("-r",), "Return the LineProfiler."),
         *OPTIONS,
+        Option(
+            "memory",
+            ("--mem",),
+            "Measure memory in the same run: what each line allocates and keeps, and its "
+            "peak.",
+        ),
         Option("threads", ("--threads",), "Show every thread by itself as well."),
         Option(
             "sort",
@@ -166,7 +172,7 @@ class Lprun(ToolMagics):
         statement = self._statement(code, options, in_cell=cell is not None)
         targets = self._targets(code, options)
         is_named = bool(options.functions or options.modules)
-        profiler = LineProfiler(*targets.functions)
+        profiler = LineProfiler(*targets.functions, memory=options.memory)
         unit, problems = _unit(options.unit)
         problems = (*targets.problems, *problems)
         partial: list[LineResult] = []

@@ -32,6 +32,10 @@ class LineProfiler(Wrapping):
     wrap_trace, set_frame_local_trace : bool, optional
         Accepted for line_profiler's sake: no trace function is needed, so that those of
         others go on in any case.
+    memory : bool
+        Measure what lines allocate too.
+    native : bool
+        Also what libraries allocate past Python's allocators.
 
     Attributes
     ----------
@@ -70,12 +74,14 @@ class LineProfiler(Wrapping):
         *functions: Any,
         wrap_trace: bool | None = None,
         set_frame_local_trace: bool | None = None,
+        memory: bool = False,
+        native: bool = False,
     ) -> None:
         self.functions: list[Any] = []
         self.enable_count = 0
         self.wrap_trace = bool(wrap_trace)
         self.set_frame_local_trace = bool(set_frame_local_trace)
-        self.recording = Recording()
+        self.recording = Recording(memory=memory, native=native)
         self._has_wrappers = False
         # Wrapped functions of all threads switch the one engine on and off.
         self._lock = threading.RLock()

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, FunctionType
 
 from .._core import LineEngine
 from ..source import Source, source_of
 from .calibration import event_costs
-from .result import Function, Line, merged
+from .result import Function, Line, LineMemory, merged
 from .statements import statement_lines
 
 __all__ = ["Recording"]
 
 _Row = tuple[int, int, int, int, int, int, int]
+_Traffic = tuple[int, int, int, int]
+_MemoryRow = tuple[int, _Traffic, _Traffic, int, int]
 
 
 class Recording:
     """Functions with their text, registered with an engine of their own.
+
+    Parameters
+    ----------
+    memory : bool
+        Measure what lines allocate too.
+    native : bool
+        Also what libraries allocate past Python's allocators.
 
     Attributes
     ----------
@@ -27,8 +36,9 @@ class Recording:
         It counts; nothing is switched on before `start`.
     """
 
-    def __init__(self) -> None:
-        self.engine = LineEngine()
+    def __init__(self, *, memory: bool = False, native: bool = False) -> None:
+        self.engine = LineEngine(memory=memory, native=native)
+        self._native = native
         self._roots: dict[CodeType, FunctionType | None] = {}
         self._sources: dict[CodeType, Source] = {}
         # Codes that another engine put its probes into -> the same without them.
@@ -79,7 +89,9 @@ class Recording:
             if function is not None and not self._is_known(function.__code__):
                 self._follow(root, function)
         if self.engine.costs == (0.0, 0.0, 0.0):
-            self.engine.costs = event_costs()
+            self.engine.costs = event_costs(
+                memory=self.engine.memory, native=self._native
+            )
         self.engine.start()
 
     def _follow(self, root: CodeType, function: FunctionType) -> None:
@@ -167,15 +179,22 @@ class _Tables:
         thread: int | None = None,
     ) -> None:
         self.how: dict[CodeType, str] = {}
-        self._rows: dict[CodeType, list[_Row]] = {}
-        for code, how, rows in engine.lines(thread):
+        self._lines: dict[CodeType, list[Line]] = {}
+        memory = engine.memory_lines(thread) if engine.memory else None
+        for place, (code, how, rows) in enumerate(engine.lines(thread)):
             root = aliases.get(code, code)
             self.how.setdefault(root, how)
-            self._rows.setdefault(root, []).extend(rows)
+            beside: Sequence[_MemoryRow | None] = [None] * len(rows)
+            if memory is not None:
+                beside = memory[place][2]
+            pairs = zip(rows, beside, strict=False)
+            self._lines.setdefault(root, []).extend(
+                _line(row, other) for row, other in pairs if any(row[1:4])
+            )
 
     def lines(self, code: CodeType) -> tuple[Line, ...]:
         """Give the lines that ran, those of comprehensions and class bodies with them."""
-        own = [_line(row) for row in self._rows.get(code, ()) if any(row[1:4])]
+        own = self._lines.get(code, [])
         parts = [
             line
             for constant in code.co_consts
@@ -196,7 +215,7 @@ def _booked(part: Line, lines: list[Line]) -> tuple[Line, ...]:
     return (Line(before[-1], 0, 0.0, part.self_ns, 0.0, 0.0, part.raw_self_ns),)
 
 
-def _line(row: _Row) -> Line:
+def _line(row: _Row, memory: _MemoryRow | None) -> Line:
     number, hits, total, own, suspended, total_tool, own_tool = row
     return Line(
         number=number,
@@ -206,7 +225,13 @@ def _line(row: _Row) -> Line:
         awaited_ns=float(suspended),
         raw_total_ns=float(total),
         raw_self_ns=float(own),
+        memory=_line_memory(memory) if memory is not None else None,
     )
+
+
+def _line_memory(row: _MemoryRow) -> LineMemory:
+    _, inclusive, own, peak, own_peak = row
+    return LineMemory(*inclusive, own[0], own[2], peak, own_peak)
 
 
 def _has_probes(code: CodeType) -> bool:

@@ -17,7 +17,56 @@ if TYPE_CHECKING:
     from .difference import LineDifference
     from .stats import LineStats
 
-__all__ = ["Function", "Line", "LineResult"]
+__all__ = ["Function", "Line", "LineMemory", "LineResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineMemory:
+    """What a line allocated through Python's allocators, and freed of what is that young.
+
+    Attributes
+    ----------
+    allocated_bytes, allocated_blocks, freed_bytes, freed_blocks : int
+        With all that the line calls.
+    self_allocated_bytes, self_freed_bytes : int
+        Without callees that are profiled too.
+    peak_bytes : int
+        The most that there was above what there was as the line began, in any execution.
+    self_peak_bytes : int
+        The same, not looked at while callees run that are profiled too.
+    """
+
+    allocated_bytes: int
+    allocated_blocks: int
+    freed_bytes: int
+    freed_blocks: int
+    self_allocated_bytes: int
+    self_freed_bytes: int
+    peak_bytes: int
+    self_peak_bytes: int
+
+    @property
+    def net_bytes(self) -> int:
+        """What is left of what it allocated."""
+        return self.allocated_bytes - self.freed_bytes
+
+    @property
+    def net_blocks(self) -> int:
+        """How many blocks are left of those that it allocated."""
+        return self.allocated_blocks - self.freed_blocks
+
+    def __add__(self, other: LineMemory) -> LineMemory:
+        """Give the sum of two measurements of one line; of the peaks, the higher one."""
+        return LineMemory(
+            self.allocated_bytes + other.allocated_bytes,
+            self.allocated_blocks + other.allocated_blocks,
+            self.freed_bytes + other.freed_bytes,
+            self.freed_blocks + other.freed_blocks,
+            self.self_allocated_bytes + other.self_allocated_bytes,
+            self.self_freed_bytes + other.self_freed_bytes,
+            max(self.peak_bytes, other.peak_bytes),
+            max(self.self_peak_bytes, other.self_peak_bytes),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +88,8 @@ class Line:
         other times.
     raw_total_ns, raw_self_ns : float
         As the clock gave them, with what the probes take.
+    memory : LineMemory or None
+        None where memory was not measured.
     """
 
     number: int
@@ -48,6 +99,7 @@ class Line:
     awaited_ns: float
     raw_total_ns: float
     raw_self_ns: float
+    memory: LineMemory | None = None
 
     def __add__(self, other: Line) -> Line:
         """Give the sum of two measurements of one line."""
@@ -59,6 +111,9 @@ class Line:
             self.awaited_ns + other.awaited_ns,
             self.raw_total_ns + other.raw_total_ns,
             self.raw_self_ns + other.raw_self_ns,
+            self.memory + other.memory
+            if self.memory is not None and other.memory is not None
+            else self.memory or other.memory,
         )
 
 
@@ -135,6 +190,11 @@ class Function:
     def awaited_ns(self) -> float:
         """How long it was suspended."""
         return sum(line.awaited_ns for line in self.lines)
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether memory was measured."""
+        return any(line.memory is not None for line in self.lines)
 
     def text(self, number: int) -> str:
         """Give the text of a line by its number in the file."""
@@ -243,6 +303,7 @@ class LineResult(Result):
                 "function": function.name,
                 "file": function.file,
                 "line": line.number,
+                **_memory_record(line.memory),
                 "hits": line.hits,
                 "total_ns": line.total_ns,
                 "self_ns": line.self_ns,
@@ -307,6 +368,18 @@ class LineResult(Result):
             ended_by=self.ended_by or other.ended_by,
             created=max(self.created, other.created),
         )
+
+
+def _memory_record(memory: LineMemory | None) -> dict[str, Any]:
+    if memory is None:
+        return {}
+    return {
+        "net_bytes": memory.net_bytes,
+        "allocated_bytes": memory.allocated_bytes,
+        "allocated_blocks": memory.allocated_blocks,
+        "freed_bytes": memory.freed_bytes,
+        "peak_bytes": memory.peak_bytes,
+    }
 
 
 _ORDERS: dict[str, Any] = {

@@ -34,6 +34,7 @@ def show_func(
     config: str | os.PathLike[str] | bool | None = None,
     source: Source | None = None,
     keep: Collection[int] | None = None,
+    extra: Mapping[str, Mapping[int, str]] | None = None,
 ) -> None:
     """Print the table of one function.
 
@@ -59,6 +60,8 @@ def show_func(
         Its text, when that is at hand; without it, it is looked for.
     keep : collection of int, optional
         The only lines to print, when not all.
+    extra : mapping, optional
+        Further columns, before the source: title to the cells by line.
     """
     out = sys.stdout if stream is None else stream
     if stripzeros and not sum(row[1] for row in timings):
@@ -83,10 +86,11 @@ def show_func(
         longest = max((len(row[place]) for row in cells.values()), default=0)
         widths[name] = max(widths[name], longest)
     template = " ".join(f"%{widths[name]}s" for name in _COLUMNS)
-    header = f"{template % _TITLES}  Line Contents"
+    more = _Extra(extra or {})
+    header = f"{template % _TITLES}{more.titles}  Line Contents"
     out.write(f"\n{header}\n{'=' * len(header)}\n")
     numbered = [
-        (template % (number, *cells.get(number, ("",) * 4)), text)
+        (template % (number, *cells.get(number, ("",) * 4)) + more.cells(number), text)
         for number, text in lines
     ]
     if not (rich and _write_rich(out, numbered)):
@@ -99,6 +103,24 @@ def show_func(
         if before < end:
             out.write(f"{'...':>{widths['line']}}\n")
     out.write("\n")
+
+
+class _Extra:
+    """Columns after line_profiler's own."""
+
+    def __init__(self, columns: Mapping[str, Mapping[int, str]]) -> None:
+        self._columns = [
+            (cells, max(map(len, [title, *cells.values()])) + 2)
+            for title, cells in columns.items()
+        ]
+        widths = (width for _, width in self._columns)
+        self.titles = "".join(map(str.rjust, columns, widths))
+
+    def cells(self, number: int) -> str:
+        """Give the cells of a line."""
+        return "".join(
+            cells.get(number, "").rjust(width) for cells, width in self._columns
+        )
 
 
 def show_text(

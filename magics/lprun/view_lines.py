@@ -12,7 +12,7 @@ from ..views.names import clean, one_line
 from ..views.notes import Note
 from ..views.tables import ROWS, Column, Table
 from .excerpt import numbers
-from .listing import Times, listing, time_columns
+from .listing import Times, listing, memory_columns, time_columns
 from .result import Function, Line, LineResult
 from .text import show_func
 
@@ -94,13 +94,13 @@ def _write(
     stream: io.StringIO, function: Function, result: LineResult, keep: list[int]
 ) -> None:
     stats = replace(result, functions=(function,)).stats()
-    parts = [("", stats.timings[function.key])]
+    parts = [("", stats.timings[function.key], function.lines)]
     if result.by_thread and function.threads:
         for name, lines in zip(result.threads, function.threads, strict=True):
             one = replace(function, lines=lines, threads=())
             timings = replace(result, functions=(one,)).stats().timings
-            parts.append((name, timings[function.key]))
-    for thread, rows in parts:
+            parts.append((name, timings[function.key], lines))
+    for thread, rows, lines in parts:
         if thread:
             stream.write(f"Thread: {thread}\n")
         show_func(
@@ -111,6 +111,10 @@ def _write(
             stream=stream,
             source=stats.source(function.key),
             config=False,
+            extra={
+                column.title: {line.number: column.cell(line) for line in lines}
+                for column in memory_columns(function)
+            },
             keep=None if len(keep) >= len(function.source) else keep,
         )
 
@@ -278,7 +282,7 @@ def _listing(
     total = function.total_ns or 1.0
     return listing(
         function,
-        time_columns(function, Times(result.unit)),
+        [*time_columns(function, Times(result.unit)), *memory_columns(function)],
         lambda line: line.total_ns / total,
         limit=limit,
         chosen=chosen,
@@ -313,6 +317,17 @@ def _table(result: LineResult, functions: list[Function]) -> Table | None:
     return Table.capped(_COLUMNS, rows[:ROWS], len(rows))
 
 
+def _memory_notes(result: LineResult) -> list[Note]:
+    if not any(function.has_memory for function in result.functions):
+        return []
+    return [
+        Note(
+            "kept", "allocated there and not freed there, with all that the line calls"
+        ),
+        Note("peak", "the most above what there was as the line began"),
+    ]
+
+
 def _notes(result: LineResult) -> list[Note]:
     raw = sum(line.raw_self_ns for each in result.functions for line in each.lines)
     subtracted = "nothing"
@@ -326,6 +341,7 @@ def _notes(result: LineResult) -> list[Note]:
     return [
         Note("time", "with all that the line calls; recursion counted once"),
         Note("self", "without functions that are profiled too"),
+        *_memory_notes(result),
         Note("subtracted", subtracted),
         Note("profiled for", units.seconds(result.wall_ns / 1e9)),
         Note("threads", ", ".join(result.threads)),

@@ -159,6 +159,26 @@ def test_threads(defined: Session) -> None:
     assert [[line.hits for line in table] for table in function.threads] == [[1, 1]] * 2
 
 
+def test_memory_in_the_same_run(session: Session) -> None:
+    session.run("def work(n):\n    a = [0] * n\n    del a\n    return bytes(n)")
+    ran = session.run("%lprun --mem -o work(100_000)")
+    titles = r"% Time +kept +allocated +peak  Line Contents"
+    assert re.search(titles, ran.stdout)
+    assert re.search(r" 781 KiB +781 KiB +781 KiB +a = \[0\] \* n\n", ran.stdout)
+    (function,) = ran.value.functions
+    memory = [line.memory for line in function.lines]
+    assert 800_000 <= memory[0].net_bytes <= memory[0].allocated_bytes < 801_000
+    assert memory[0].peak_bytes >= 800_000
+    assert -801_000 < memory[1].net_bytes <= -800_000
+    assert 100_000 <= memory[2].allocated_bytes < 101_000
+    rows = (ran.value + ran.value).records()
+    assert rows[0]["net_bytes"] == 2 * memory[0].net_bytes
+    assert rows[0]["peak_bytes"] == memory[0].peak_bytes
+    assert (
+        session.run("%lprun -q -o work(5)").value.functions[0].lines[0].memory is None
+    )
+
+
 def test_named_runs_are_compared(defined: Session, tmp_path: Path) -> None:
     defined.run("%lprun -q --name first Tree().build(50)")
     defined.run("def leaf(n):\n    return n >> 1")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nbprobe.lprun.result import Function, Line, LineResult
+from nbprobe.lprun.result import Function, Line, LineMemory, LineResult
 from nbprobe.results import Result
 from nbprobe.timeit.result import Comparison, Fit, Ratio, Scaling, TimeitResult
 
@@ -259,6 +259,12 @@ def line(
     return Line(number, hits, time, self_ns, awaited, time + tool, self_ns + tool)
 
 
+def allocating(size: int, blocks: int, freed: int) -> LineMemory:
+    """Make the memory of a line that frees `freed` bytes."""
+    gone = int(freed > 0)
+    return LineMemory(size, blocks, freed, gone, size, freed, size, size)
+
+
 def function(source: str, *lines: Line, **changes: Any) -> Function:
     """Make a function of its text and the figures of its lines."""
     text = tuple(source.splitlines())
@@ -487,6 +493,14 @@ GALLERY: dict[str, Callable[[], Result]] = {
             line(12, 9, 2_000.0),
             line(13, 8, 400_000.0, awaited=812_345_678.0),
             line(16, 1, 80.0),
+        )
+    ),
+    "lprun_memory": lambda: lines(
+        function(
+            "def load(n):\n    table = [0] * n\n    text = str(table)\n    del table",
+            replace(line(11, 1, 900_000.0), memory=allocating(800_056, 1, 0)),
+            replace(line(12, 1, 7e7), memory=allocating(3_300_000, 2_000, 9)),
+            replace(line(13, 1, 9_000.0), memory=allocating(0, 0, 800_056)),
         )
     ),
     "lprun_threads": threaded,
