@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -53,13 +55,14 @@ def profile(
     run = runner(recording, code, globals=globals, locals=locals)
 
     def result(*, interrupted: bool) -> ProfileResult:
-        return recording.result(
+        found = recording.result(
             code.source,
             sort=sort,
             limits=limits,
             interrupted=interrupted,
             wall_ns=end - start,
         )
+        return _without_the_kernels(found)
 
     start = end = perf_counter_ns()
     try:
@@ -71,3 +74,33 @@ def profile(
         raise
     end = perf_counter_ns()
     return result(interrupted=False)
+
+
+def _without_the_kernels(result: ProfileResult) -> ProfileResult:
+    """Leave out the threads that the kernel has for itself, which wait for messages."""
+    kernels = {
+        thread.ident
+        for thread in threading.enumerate()
+        if _is_kernels(thread) and thread.ident != threading.get_ident()
+    }
+    left_out = [thread for thread in result.threads if thread.ident in kernels]
+    if not left_out:
+        return result
+    threads = tuple(each for each in result.threads if each.ident not in kernels)
+    used = sorted({place for thread in threads for place in thread.function})
+    places = {place: number for number, place in enumerate(used)}
+    return replace(
+        result,
+        functions=tuple(result.functions[place] for place in used),
+        threads=tuple(
+            replace(thread, function=tuple(places[place] for place in thread.function))
+            for thread in threads
+        ),
+        left_out=tuple(thread.name for thread in left_out),
+    )
+
+
+def _is_kernels(thread: threading.Thread) -> bool:
+    target = getattr(thread, "_target", None)
+    modules = (type(thread).__module__, getattr(target, "__module__", None) or "")
+    return any(name.startswith(("ipykernel.", "IPython.")) for name in modules)

@@ -178,6 +178,8 @@ class ProfileResult(Result):
         Whether each thread is shown by itself.
     fold : bool
         Whether the pictures draw recursion as one call.
+    left_out : tuple of str
+        Threads that are not in it: those of the notebook's kernel.
     unseen : int
         Calls of threads that could not be recorded at all.
     displaced : bool
@@ -217,6 +219,7 @@ class ProfileResult(Result):
     hide: tuple[str, ...] = ()
     by_thread: bool = False
     fold: bool = False
+    left_out: tuple[str, ...] = ()
     unseen: int
     displaced: bool
     interrupted: bool

@@ -324,7 +324,10 @@ def _notes(result: ProfileResult) -> list[Note]:
             f" {units.seconds((native_inside + native_outside) / 1e9)} a C call"
         )
     nodes = sum(len(thread) for thread in result.threads)
+    left_out = ", ".join(map(one_line, result.left_out))
+    kernels = [Note("left out", f"the kernel's own: {left_out}")] if left_out else []
     return [
+        *kernels,
         Note("subtracted", costs),
         Note("recorded for", units.seconds(result.wall_ns / 1e9)),
         Note("C functions", "recorded" if result.builtins else "not recorded"),

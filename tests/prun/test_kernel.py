@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from ..cell.test_kernel import Kernel, kernel
@@ -27,6 +29,19 @@ def test_a_comparison_is_displayed_after_it(kernel: Kernel) -> None:
     ]
     assert "function calls" in profile["text/plain"]
     assert "Slower: +" in difference["text/plain"]
+
+
+def test_the_threads_of_the_kernel_are_left_out(kernel: Kernel) -> None:
+    # Printing wakes the thread that sends what is printed.
+    ran = kernel.run(
+        "import time\ndef talk():\n"
+        "    for turn in range(20): print(turn, flush=True); time.sleep(0.005)\n"
+        "%prun talk()"
+    )
+    (bundle,) = ran["displays"]
+    assert "(talk)" in bundle["text/plain"] and "epoll" not in bundle["text/plain"]
+    assert "in 1 thread" in bundle["text/html"]
+    assert "the kernel's own: " in html.unescape(bundle["text/html"])
 
 
 def test_await_runs_on_a_loop(kernel: Kernel) -> None:
