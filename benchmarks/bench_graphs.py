@@ -51,6 +51,7 @@ def ours() -> list[Task]:
     kept: list[Any] = []
 
     def analyse(nodes: list[Node]) -> object:
+        kept.clear()  # two at once are not what is measured
         heap = _core.Heap(("nbprobe",))
         heap.retained(nodes)
         kept[:] = [heap]
@@ -67,6 +68,10 @@ def ours() -> list[Task]:
         ("take the heap apart", lambda nodes: _core.Heap(("nbprobe",))),
         ("retained sizes of all", analyse),
         ("retained size, kept", lambda nodes: kept[0].retained(nodes[7])),
+        ("back references, depth 5, kept", lambda nodes: holders(kept[0], nodes)),
+        ("with names", lambda nodes: named(kept)),
+        ("growth mark", lambda nodes: _core.Mark(kept[0])),
+        ("heap by type with retained", lambda nodes: kept[0].retained_by_type()),
     ]
 
 
@@ -98,6 +103,30 @@ def guppy() -> list[Task]:
         ("histogram", lambda nodes: str(tool.heap())),
         ("size with what it holds alone", lambda nodes: tool.iso(nodes).domisize),
     ]
+
+
+def holders(heap: Any, nodes: list[Node]) -> object:
+    """Follow what holds an object through a graph that is there already."""
+    level = [heap.find(nodes[7].values)]
+    seen = set(level)
+    for _ in range(5):
+        level = [
+            other
+            for node in level
+            for other, _ in heap.references_of(node, True)[:10]
+            if other not in seen and not seen.add(other)
+        ]
+    return seen
+
+
+def named(kept: list[Any]) -> object:
+    """Take the heap with the names of its references, as heap() and %heap do."""
+    from nbprobe import _core
+
+    kept.clear()
+    kept[:] = [_core.Heap(("nbprobe",), True)]
+    kept[0].path(0)
+    return kept[0]
 
 
 def draw(count: int) -> object:
@@ -163,13 +192,17 @@ def main() -> None:
     parser.add_argument("--objects", default="100000,1000000")
     parser.add_argument("--calls", type=int, default=3)
     parser.add_argument("--tools", default=",".join(TOOLS))
+    parser.add_argument(
+        "--huge", action="store_true", help="10,000,000 objects as well: 8 GB, minutes"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(run(options.child, int(options.objects), options.calls)))
         return
     print(f"Python {sys.version.split()[0]}; CPU ms, peak memory above the heap in MB")
-    for tracked in map(int, options.objects.split(",")):
+    counts = [*map(int, options.objects.split(",")), *([10**7] if options.huge else [])]
+    for tracked in counts:
         print(f"\n{tracked:,} tracked objects")
         for tool in options.tools.split(","):
             command = [sys.executable, __file__, "--child", tool]

@@ -10,6 +10,17 @@ from __future__ import annotations
 
 from .asizeof import Asized, Sizes, asized, asizeof, asizesof, flatsize, sizes
 from .chains import find_backref_chain, find_ref_chain, is_proper_module
+from .heaps import (
+    HeapGraph,
+    HeapMark,
+    ObjectSet,
+    cycles,
+    heap,
+    leaks,
+    load_heap,
+    refcount,
+    variable_sizes,
+)
 from .options import PictureOptions
 from .references import show_backrefs, show_chain, show_refs
 from .result import Bundle, Holder, Node, Reference, ReferenceGraph, Why
@@ -31,8 +42,11 @@ from .why import why
 __all__ = [
     "Asized",
     "Bundle",
+    "HeapGraph",
+    "HeapMark",
     "Holder",
     "Node",
+    "ObjectSet",
     "PictureOptions",
     "Reference",
     "ReferenceGraph",
@@ -45,14 +59,19 @@ __all__ = [
     "at_addrs",
     "by_type",
     "count",
+    "cycles",
     "find_backref_chain",
     "find_ref_chain",
     "flatsize",
     "get_leaking_objects",
     "get_new_ids",
     "growth",
+    "heap",
     "is_proper_module",
+    "leaks",
+    "load_heap",
     "most_common_types",
+    "refcount",
     "show_backrefs",
     "show_chain",
     "show_growth",
@@ -60,5 +79,6 @@ __all__ = [
     "show_refs",
     "sizes",
     "typestats",
+    "variable_sizes",
     "why",
 ]

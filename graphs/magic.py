@@ -26,7 +26,7 @@ from .why import why
 if TYPE_CHECKING:
     from .result import ReferenceGraph, Why
 
-__all__ = ["ShowBackrefs", "ShowRefs", "WhyAlive"]
+__all__ = ["Expression", "ShowBackrefs", "ShowRefs", "WhyAlive"]
 
 
 def _whole(least: int) -> Any:
@@ -115,7 +115,7 @@ _WHY = OptionTable(
 )
 
 
-class _Expression(ToolMagics):
+class Expression(ToolMagics):
     """A magic about the value of one expression."""
 
     def read(self, line: str, local_ns: Mapping[str, Any] | None) -> tuple[Parsed, Any]:
@@ -178,7 +178,7 @@ def _handed_over(local_ns: Mapping[str, Any] | None) -> set[int]:
 
 
 @magics_class
-class ShowRefs(_Expression):
+class ShowRefs(Expression):
     """What an object holds."""
 
     table = _REFS
@@ -196,7 +196,7 @@ class ShowRefs(_Expression):
 
 
 @magics_class
-class ShowBackrefs(_Expression):
+class ShowBackrefs(Expression):
     """What holds an object."""
 
     table = _BACKREFS
@@ -216,7 +216,7 @@ class ShowBackrefs(_Expression):
 
 
 @magics_class
-class WhyAlive(_Expression):
+class WhyAlive(Expression):
     """What keeps an object alive."""
 
     table = _WHY

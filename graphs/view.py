@@ -38,6 +38,11 @@ def _views(result: Result) -> tuple[Callable[[Any], str], ...]:
         ReferenceGraph: (_graph_line, _graph_text, _graph_html),
         Why: (_why_line, _why_text, _why_html),
     }
+    if type(result) not in views:
+        from .heaps.view import VIEWS
+
+        view = VIEWS[type(result)]
+        return view.line, view.text, view.html
     return views[type(result)]
 
 

@@ -32,12 +32,17 @@ class Row(NamedTuple):
 
 
 MAGICS = (
+    Row("cycles", ("line", "cell"), ".graphs.heaps.magic:CyclesMagic"),
+    Row("growth", ("line", "cell"), ".graphs.heaps.magic:GrowthMagic"),
+    Row("heap", ("line",), ".graphs.heaps.magic:HeapMagic"),
     Row("lprun", ("line", "cell"), ".lprun.magic:Lprun"),
     Row("lprun_all", ("cell",), ".lprun.magic:Lprun"),
     Row("memit", ("line", "cell"), ".memit.magic:Memit"),
     Row("prun", ("line", "cell"), ".prun.magic:Prun"),
+    Row("refcount", ("line",), ".graphs.heaps.magic:RefcountMagic"),
     Row("show_backrefs", ("line",), ".graphs.magic:ShowBackrefs"),
     Row("show_refs", ("line",), ".graphs.magic:ShowRefs"),
+    Row("sizes", ("line",), ".graphs.heaps.magic:SizesMagic"),
     Row("timeit", ("line", "cell"), ".timeit.magic:Timeit"),
     Row("why", ("line",), ".graphs.magic:WhyAlive"),
 )

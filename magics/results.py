@@ -7,15 +7,17 @@ and a file is checked against them field by field when it is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import types
 import typing
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .errors import MissingPackageError, ResultFileError
 
@@ -31,14 +33,22 @@ if TYPE_CHECKING:
         def html(self, result: Result) -> str: ...
 
 
-__all__ = ["FORMAT", "VERSION", "Result", "load"]
+__all__ = ["FORMAT", "VERSION", "Result", "load", "replacing"]
 
 FORMAT = "nbprobe"
 VERSION = 1
 
 # The only classes that a file can name; nothing is imported because a file says so.
 _KINDS = {
+    "graphs.cycles": ("graphs.heaps.result", "Cycles"),
+    "graphs.growth": ("graphs.heaps.result", "Growth"),
+    "graphs.heap": ("graphs.heaps.result", "HeapSummary"),
+    "graphs.heapdiff": ("graphs.heaps.result", "HeapDiff"),
+    "graphs.history": ("graphs.heaps.result", "ClassHistory"),
+    "graphs.leaks": ("graphs.heaps.result", "Leaks"),
+    "graphs.refcount": ("graphs.heaps.result", "Refcount"),
     "graphs.references": ("graphs.result", "ReferenceGraph"),
+    "graphs.sizes": ("graphs.heaps.result", "Variables"),
     "graphs.why": ("graphs.result", "Why"),
     "lprun": ("lprun.result", "LineResult"),
     "lprun.difference": ("lprun.difference", "LineDifference"),
@@ -340,13 +350,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _write(path: str | os.PathLike[str], text: str) -> None:
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Write a file in one step: readers see the old content or the new."""
     temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
     try:
         # Exclusive, so that two writers cannot share a temporary file or follow a link.
-        with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(temporary, "xb") as file:
+            yield file
         os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):
@@ -354,3 +365,8 @@ def _write(path: str | os.PathLike[str], text: str) -> None:
         if isinstance(error, OSError) and error.filename == temporary:
             error.filename = os.fspath(path)  # the name that the user knows
         raise
+
+
+def _write(path: str | os.PathLike[str], text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -11,23 +11,26 @@ enum {
     /* Edges wait until there are this many: each costs two cache misses, one in the
      * table and one in the addresses, and in a batch the misses overlap. */
     BATCH = 1024,
+    /* Edges ahead of which a count is brought into the cache. */
+    FAR = 24,
 };
 
 struct nbp_heapgraph {
     uintptr_t *addresses; /* owned; of each node */
     size_t count;
     size_t capacity;
-    nbp_node *table; /* owned; open addressing, at most half full, NBP_NO_NODE empty */
-    size_t mask;     /* its length - 1 */
+    nbp_node *table; /* owned; open addressing, NBP_NO_NODE empty */
+    size_t mask;     /* its length - 1; it is at most three quarters full */
 
     nbp_node *targets; /* owned; the rows one after the other */
     size_t edges;      /* with those that wait */
     size_t edge_capacity;
-    size_t *starts; /* owned; where each node's row begins in `targets`, and the end */
-    size_t opened;  /* rows begun, the open one included */
+    uint32_t
+        *starts;   /* owned; where each node's row begins in `targets`, and the end */
+    size_t opened; /* rows begun, the open one included */
 
-    nbp_node *sources;     /* owned; NULL until finished */
-    size_t *source_starts; /* owned; NULL until finished */
+    nbp_node *sources;       /* owned; NULL until finished */
+    uint32_t *source_starts; /* owned; NULL until finished */
 
     nbp_status failed; /* of a point(), for the next next() */
     size_t waiting;
@@ -43,6 +46,17 @@ slot_of(const nbp_heapgraph *self, uintptr_t address)
     return (size_t)(product >> 24) & self->mask;
 }
 
+/* The mask of the smallest table that has room for so many. */
+static size_t
+mask_for(size_t nodes)
+{
+    size_t length = 2 * FIRST_NODES;
+    while (length / 4 * 3 < nodes) {
+        length *= 2;
+    }
+    return length - 1;
+}
+
 nbp_heapgraph *
 nbp_heapgraph_new(size_t nodes)
 {
@@ -50,11 +64,8 @@ nbp_heapgraph_new(size_t nodes)
     if (self == NULL) {
         return NULL;
     }
-    self->capacity = FIRST_NODES;
-    while (self->capacity < nodes) {
-        self->capacity *= 2;
-    }
-    self->mask = 2 * self->capacity - 1;
+    self->capacity = nodes < FIRST_NODES ? FIRST_NODES : nodes;
+    self->mask = mask_for(self->capacity);
     self->edge_capacity = FIRST_EDGES + 3 * nodes;
     self->addresses = malloc(self->capacity * sizeof(*self->addresses));
     self->starts = malloc((self->capacity + 1) * sizeof(*self->starts));
@@ -98,37 +109,101 @@ probe(const nbp_heapgraph *self, uintptr_t address)
     }
 }
 
+static void
+fill_table(nbp_heapgraph *self)
+{
+    enum { AHEAD = 16 };
+    memset(self->table, 0xFF, (self->mask + 1) * sizeof(*self->table));
+    for (size_t node = 0; node < self->count; node++) {
+        if (node + AHEAD < self->count) {
+            __builtin_prefetch(
+                &self->table[slot_of(self, self->addresses[node + AHEAD])]);
+        }
+        size_t slot = slot_of(self, self->addresses[node]);
+        while (self->table[slot] != NBP_NO_NODE) {
+            slot = (slot + 1) & self->mask;
+        }
+        self->table[slot] = (nbp_node)node;
+    }
+}
+
 static nbp_status
 grow_nodes(nbp_heapgraph *self)
 {
-    size_t capacity = 2 * self->capacity;
+    size_t capacity = self->capacity + self->capacity / 2;
     uintptr_t *addresses =
         realloc(self->addresses, capacity * sizeof(*self->addresses));
     if (addresses == NULL) {
         return NBP_NO_MEMORY;
     }
     self->addresses = addresses;
-    size_t *starts = realloc(self->starts, (capacity + 1) * sizeof(*self->starts));
+    uint32_t *starts = realloc(self->starts, (capacity + 1) * sizeof(*self->starts));
     if (starts == NULL) {
         return NBP_NO_MEMORY;
     }
     self->starts = starts;
-    nbp_node *table = malloc(2 * capacity * sizeof(*table));
-    if (table == NULL) {
+    size_t mask = mask_for(capacity);
+    if (mask > self->mask) {
+        nbp_node *table = malloc((mask + 1) * sizeof(*table));
+        if (table == NULL) {
+            return NBP_NO_MEMORY;
+        }
+        free(self->table);
+        self->table = table;
+        self->mask = mask;
+        fill_table(self);
+    }
+    self->capacity = capacity;
+    return NBP_OK;
+}
+
+nbp_status
+nbp_heapgraph_append(nbp_heapgraph *self, uintptr_t address)
+{
+    if (self->count >= NBP_NO_NODE - 1) {
+        return NBP_INVALID;
+    }
+    if (self->count == self->capacity) {
+        size_t capacity = 2 * self->capacity;
+        uintptr_t *addresses =
+            realloc(self->addresses, capacity * sizeof(*self->addresses));
+        if (addresses == NULL) {
+            return NBP_NO_MEMORY;
+        }
+        self->addresses = addresses;
+        self->capacity = capacity;
+    }
+    self->addresses[self->count++] = address;
+    return NBP_OK;
+}
+
+nbp_status
+nbp_heapgraph_hash(nbp_heapgraph *self)
+{
+    /* Strings, numbers and the like come to some more. The capacity is what the table
+     * has room for, not what the array grew to. */
+    size_t capacity = self->count + self->count / 4 + FIRST_NODES;
+    uintptr_t *addresses =
+        realloc(self->addresses, capacity * sizeof(*self->addresses));
+    if (addresses == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    self->addresses = addresses;
+    self->capacity = capacity;
+    size_t mask = mask_for(capacity);
+    nbp_node *table = malloc((mask + 1) * sizeof(*table));
+    uint32_t *starts = malloc((self->capacity + 1) * sizeof(*starts));
+    if (table == NULL || starts == NULL) {
+        free(table);
+        free(starts);
         return NBP_NO_MEMORY;
     }
     free(self->table);
+    free(self->starts);
     self->table = table;
-    self->mask = 2 * capacity - 1;
-    self->capacity = capacity;
-    memset(table, 0xFF, 2 * capacity * sizeof(*table));
-    for (size_t node = 0; node < self->count; node++) {
-        size_t slot = slot_of(self, self->addresses[node]);
-        while (table[slot] != NBP_NO_NODE) {
-            slot = (slot + 1) & self->mask;
-        }
-        table[slot] = (nbp_node)node;
-    }
+    self->starts = starts;
+    self->mask = mask;
+    fill_table(self);
     return NBP_OK;
 }
 
@@ -160,8 +235,11 @@ static nbp_status
 resolve(nbp_heapgraph *self)
 {
     size_t done = self->edges - self->waiting;
+    if (self->edges >= UINT32_MAX) {
+        return NBP_INVALID;
+    }
     if (self->edges > self->edge_capacity) {
-        size_t capacity = 2 * self->edge_capacity;
+        size_t capacity = self->edge_capacity + self->edge_capacity / 2 + BATCH;
         nbp_node *targets = realloc(self->targets, capacity * sizeof(*targets));
         if (targets == NULL) {
             return NBP_NO_MEMORY;
@@ -219,19 +297,16 @@ nbp_heapgraph_next(nbp_heapgraph *self, nbp_node *node)
     if (self->opened == self->count) {
         return 0;
     }
-    self->starts[self->opened] = self->edges;
+    self->starts[self->opened] = (uint32_t)self->edges;
     *node = (nbp_node)self->opened++;
     return 1;
 }
 
-nbp_status
-nbp_heapgraph_finish(nbp_heapgraph *self)
+/* Makes the rows of what points to each node. */
+static nbp_status
+turn_round(nbp_heapgraph *self)
 {
-    if (self->failed != NBP_OK || self->waiting > 0 || self->opened < self->count) {
-        return NBP_INVALID;
-    }
-    self->starts[self->count] = self->edges;
-    size_t *starts = calloc(self->count + 2, sizeof(*starts));
+    uint32_t *starts = calloc(self->count + 2, sizeof(*starts));
     nbp_node *sources = malloc((self->edges + 1) * sizeof(*sources));
     if (starts == NULL || sources == NULL) {
         free(starts);
@@ -241,6 +316,9 @@ nbp_heapgraph_finish(nbp_heapgraph *self)
     /* A counting sort. Counts are kept two places ahead, so that filling the rows
      * leaves each entry at the beginning of its own row. */
     for (size_t edge = 0; edge < self->edges; edge++) {
+        if (edge + FAR < self->edges) {
+            __builtin_prefetch(&starts[self->targets[edge + FAR] + 2], 1);
+        }
         starts[self->targets[edge] + 2]++;
     }
     for (size_t node = 2; node < self->count + 2; node++) {
@@ -248,12 +326,60 @@ nbp_heapgraph_finish(nbp_heapgraph *self)
     }
     for (size_t node = 0; node < self->count; node++) {
         for (size_t edge = self->starts[node]; edge < self->starts[node + 1]; edge++) {
+            if (edge + FAR < self->edges) {
+                __builtin_prefetch(&starts[self->targets[edge + FAR] + 1], 1);
+            }
             sources[starts[self->targets[edge] + 1]++] = (nbp_node)node;
         }
     }
     self->sources = sources;
     self->source_starts = starts;
     return NBP_OK;
+}
+
+nbp_status
+nbp_heapgraph_finish(nbp_heapgraph *self)
+{
+    if (self->failed != NBP_OK || self->waiting > 0 || self->opened < self->count) {
+        return NBP_INVALID;
+    }
+    self->starts[self->count] = (uint32_t)self->edges;
+    return turn_round(self);
+}
+
+nbp_heapgraph_columns
+nbp_heapgraph_borrow(const nbp_heapgraph *self)
+{
+    return (nbp_heapgraph_columns){self->addresses, self->starts, self->targets};
+}
+
+nbp_heapgraph *
+nbp_heapgraph_copy(nbp_heapgraph_columns columns, size_t nodes)
+{
+    nbp_heapgraph *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return NULL;
+    }
+    self->count = self->capacity = self->opened = nodes;
+    self->edges = self->edge_capacity = columns.starts[nodes];
+    self->mask = mask_for(nodes);
+    self->addresses = malloc((nodes + 1) * sizeof(*self->addresses));
+    self->starts = malloc((nodes + 1) * sizeof(*self->starts));
+    self->targets = malloc((self->edges + 1) * sizeof(*self->targets));
+    self->table = malloc((self->mask + 1) * sizeof(*self->table));
+    if (self->addresses == NULL || self->starts == NULL || self->targets == NULL ||
+        self->table == NULL) {
+        nbp_heapgraph_destroy(&self);
+        return NULL;
+    }
+    memcpy(self->addresses, columns.addresses, nodes * sizeof(*self->addresses));
+    memcpy(self->starts, columns.starts, (nodes + 1) * sizeof(*self->starts));
+    memcpy(self->targets, columns.targets, self->edges * sizeof(*self->targets));
+    fill_table(self);
+    if (turn_round(self) != NBP_OK) {
+        nbp_heapgraph_destroy(&self);
+    }
+    return self;
 }
 
 size_t
@@ -281,6 +407,13 @@ nbp_heapgraph_find(const nbp_heapgraph *self, uintptr_t address)
     return self->table[probe(self, address)];
 }
 
+size_t
+nbp_heapgraph_first_edge(const nbp_heapgraph *self, nbp_node node)
+{
+    assert(node <= self->count);
+    return self->starts[node];
+}
+
 nbp_row
 nbp_heapgraph_targets(const nbp_heapgraph *self, nbp_node node)
 {
@@ -295,6 +428,18 @@ nbp_heapgraph_sources(const nbp_heapgraph *self, nbp_node node)
     assert(self->sources != NULL && node < self->count);
     size_t start = self->source_starts[node];
     return (nbp_row){self->sources + start, self->source_starts[node + 1] - start};
+}
+
+void
+nbp_heapgraph_prefetch_start(const nbp_heapgraph *self, nbp_node node)
+{
+    __builtin_prefetch(&self->source_starts[node]);
+}
+
+void
+nbp_heapgraph_prefetch_row(const nbp_heapgraph *self, nbp_node node)
+{
+    __builtin_prefetch(&self->sources[self->source_starts[node]]);
 }
 
 nbp_status

@@ -40,6 +40,11 @@ void nbp_heapgraph_destroy(nbp_heapgraph **self);
  * was, NBP_INVALID: it has 2^32 - 2 nodes, or is finished. */
 nbp_status nbp_heapgraph_add(nbp_heapgraph *self, uintptr_t address, nbp_node *node);
 
+/* Adds the node of an address that is known to be new, without looking; only before
+ * the first add(), next() or find(), and hash() comes in between. As add(). */
+nbp_status nbp_heapgraph_append(nbp_heapgraph *self, uintptr_t address);
+nbp_status nbp_heapgraph_hash(nbp_heapgraph *self);
+
 /* Opens the row of the next node that has not had its turn. 1: `node` is that one, 0:
  * every node has had its turn, negative: an nbp_status, also of point() calls before,
  * which is why those return nothing. */
@@ -66,6 +71,11 @@ nbp_node nbp_heapgraph_find(const nbp_heapgraph *self, uintptr_t address);
 nbp_row nbp_heapgraph_targets(const nbp_heapgraph *self, nbp_node node);
 nbp_row nbp_heapgraph_sources(const nbp_heapgraph *self, nbp_node node);
 
+/* Bring where the row of what points to `node` begins, and then the row, into the
+ * cache. */
+void nbp_heapgraph_prefetch_start(const nbp_heapgraph *self, nbp_node node);
+void nbp_heapgraph_prefetch_row(const nbp_heapgraph *self, nbp_node node);
+
 /* Searches breadth first from those of `starts` that have no parent yet, and carries on
  * in the tree that earlier searches left in `parents` (one entry a node, all
  * NBP_NO_NODE before the first). A start becomes its own parent, every node that is met
@@ -73,6 +83,22 @@ nbp_row nbp_heapgraph_sources(const nbp_heapgraph *self, nbp_node node);
  * so that no path leads through it; NBP_NO_NODE for none. */
 nbp_status nbp_heapgraph_grow_tree(const nbp_heapgraph *self, const nbp_node *starts,
                                    size_t count, nbp_node barrier, nbp_node *parents);
+
+/* Where the row of `node` begins among all edges; of nodes() it is edges(). Whoever
+ * keeps a column of the edges finds by it what belongs to a row. */
+size_t nbp_heapgraph_first_edge(const nbp_heapgraph *self, nbp_node node);
+
+/* The columns of a finished graph, for a file: nodes(), nodes() + 1 and edges()
+ * entries; borrowed. copy() makes a finished graph of such columns, which have been
+ * checked; NULL when memory is short. */
+typedef struct {
+    const uintptr_t *addresses;
+    const uint32_t *starts;
+    const nbp_node *targets;
+} nbp_heapgraph_columns;
+
+nbp_heapgraph_columns nbp_heapgraph_borrow(const nbp_heapgraph *self);
+nbp_heapgraph *nbp_heapgraph_copy(nbp_heapgraph_columns columns, size_t nodes);
 
 /* Memory that the graph takes. */
 size_t nbp_heapgraph_bytes(const nbp_heapgraph *self);

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Heap: the objects of the interpreter at one moment, as figures. It holds none of
  * them: addresses in it are keys, compared and never followed. */
-#include <Python.h>
-
 #include "compat.h"
-#include "dominators.h"
-#include "heapwalk.h"
+#include "heapobject.h"
+#include "heaptake.h"
 #include "state.h"
-
-typedef struct {
-    PyObject_HEAD
-    nbp_heap heap;              /* its addresses and types are not valid any more */
-    PyObject *names;            /* owned; tuple of str, of each type by number */
-    nbp_dominators *dominators; /* owned; NULL until asked for */
-} Heap;
 
 /* The name of a type with its module, without running the code of a metaclass. */
 static PyObject *
@@ -46,74 +37,155 @@ full_name(PyTypeObject *type)
     return full;
 }
 
-/* Keeps the types alive while their names are made: that may start a collection. */
-static PyObject *
-names_of(const nbp_typetable *table)
+/* The text of a str in UTF-8, what cannot be encoded replaced; NBP_NO_TEXT with an
+ * exception set. */
+static uint32_t
+add_text(nbp_texts *texts, PyObject *str)
 {
+    PyObject *bytes = PyUnicode_AsEncodedString(str, "utf-8", "replace"); /* owned */
+    if (bytes == NULL) {
+        return NBP_NO_TEXT;
+    }
+    uint32_t text =
+        nbp_texts_add(texts, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    Py_DECREF(bytes);
+    if (text == NBP_NO_TEXT) {
+        PyErr_NoMemory();
+    }
+    return text;
+}
+
+/* Gives the image the names of its types. Two types may have one name: then they become
+ * one. Keeps the types alive meanwhile: names are objects, and making them may start a
+ * collection. -1 with an exception set. */
+static int
+name_types(nbp_heap *heap)
+{
+    const nbp_typetable *table = &heap->table;
+    nbp_heapimage *image = &heap->image;
+    uint32_t *numbers = malloc((table->count + 1) * sizeof(*numbers)); /* owned */
+    int result = numbers == NULL ? -1 : 0;
     for (uint32_t i = 0; i < table->count; i++) {
         Py_INCREF(table->types[i]);
     }
-    PyObject *names = PyTuple_New((Py_ssize_t)table->count); /* owned, returned */
-    for (uint32_t i = 0; i < table->count; i++) {
-        PyObject *name = names == NULL ? NULL : full_name(table->types[i]);
-        if (name == NULL) {
-            Py_CLEAR(names);
-        }
-        else {
-            PyTuple_SET_ITEM(names, (Py_ssize_t)i, name);
+    image->type_names = nbp_texts_new(SIZE_MAX);
+    if (image->type_names == NULL || numbers == NULL) {
+        PyErr_NoMemory();
+        result = -1;
+    }
+    for (uint32_t i = 0; result == 0 && i < table->count; i++) {
+        PyObject *name = full_name(table->types[i]); /* owned */
+        numbers[i] = name == NULL ? NBP_NO_TEXT : add_text(image->type_names, name);
+        Py_XDECREF(name);
+        result = numbers[i] == NBP_NO_TEXT ? -1 : 0;
+        if (result == 0) {
+            image->type_kinds[numbers[i]] = image->type_kinds[i];
         }
     }
     for (uint32_t i = 0; i < table->count; i++) {
         Py_DECREF(table->types[i]);
     }
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    for (size_t node = 0; result == 0 && node < nodes; node++) {
+        image->types[node] = numbers[image->types[node]];
+    }
+    free(numbers);
+    return result;
+}
+
+PyObject *
+nbp_heap_text(const nbp_texts *texts, uint32_t number)
+{
+    size_t length;
+    const char *bytes = nbp_texts_get(texts, number, &length);
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)length, "replace");
+}
+
+PyObject *
+nbp_heap_names(const nbp_texts *texts)
+{
+    size_t count = nbp_texts_count(texts);
+    PyObject *names = PyTuple_New((Py_ssize_t)count); /* owned, returned */
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        PyObject *name = nbp_heap_text(texts, (uint32_t)i);
+        if (name == NULL) {
+            Py_CLEAR(names);
+            break;
+        }
+        PyTuple_SET_ITEM(names, (Py_ssize_t)i, name);
+    }
     return names;
+}
+
+PyObject *
+nbp_heap_object_new(PyTypeObject *type, nbp_heapimage *image, PyObject *names,
+                    PyObject *about)
+{
+    nbp_heap_object *self = NULL; /* owned, returned */
+    if (names != NULL && about != NULL) {
+        self = (nbp_heap_object *)type->tp_alloc(type, 0);
+    }
+    if (self == NULL) {
+        nbp_heapimage_clear(image);
+        return NULL;
+    }
+    self->image = *image;
+    self->names = Py_NewRef(names);
+    self->about = Py_NewRef(about);
+    return (PyObject *)self;
 }
 
 static PyObject *
 heap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"hidden", NULL};
+    static char *keywords[] = {"hidden", "named", NULL};
     PyObject *hidden = NULL; /* borrowed */
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Heap", keywords, &PyTuple_Type,
-                                     &hidden)) {
+    int named = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|p:Heap", keywords, &PyTuple_Type,
+                                     &hidden, &named)) {
         return NULL;
     }
     nbp_heap heap;
-    if (nbp_heap_take(&heap, hidden) < 0) {
+    if (nbp_heap_take(&heap, hidden, named) < 0) {
         return NULL;
     }
-    PyObject *names = names_of(&heap.table); /* owned, given to self */
-    Heap *self = names == NULL ? NULL : (Heap *)type->tp_alloc(type, 0);
-    if (self == NULL) {
-        Py_XDECREF(names);
+    if (name_types(&heap) < 0) {
         nbp_heap_free(&heap);
         return NULL;
     }
-    self->heap = heap;
-    self->names = names;
-    return (PyObject *)self;
+    nbp_heapimage image = heap.image;
+    heap.image = (nbp_heapimage){0};
+    nbp_heap_free(&heap);
+    PyObject *names = nbp_heap_names(image.type_names); /* owned */
+    PyObject *about = PyUnicode_FromString("");         /* owned */
+    PyObject *self = nbp_heap_object_new(type, &image, names, about);
+    Py_XDECREF(names);
+    Py_XDECREF(about);
+    return self;
 }
 
 static void
 heap_dealloc(PyObject *op)
 {
-    Heap *self = (Heap *)op;
+    nbp_heap_object *self = (nbp_heap_object *)op;
     PyTypeObject *type = Py_TYPE(op);
-    nbp_heap_free(&self->heap);
+    nbp_heapimage_clear(&self->image);
     nbp_dominators_destroy(&self->dominators);
+    free(self->parents);
+    free(self->origins);
     Py_XDECREF(self->names);
+    Py_XDECREF(self->about);
     type->tp_free(op);
     Py_DECREF(type);
 }
 
-/* Makes the analysis on first use; -1 with an exception set. */
-static int
-analyse(Heap *self)
+int
+nbp_heap_analyse(nbp_heap_object *self)
 {
     if (self->dominators == NULL) {
-        const nbp_heap *heap = &self->heap;
-        nbp_dominators *found =
-            nbp_dominators_new(heap->graph, heap->roots, heap->root_count, heap->sizes);
+        const nbp_heapimage *image = &self->image;
+        nbp_dominators *found = nbp_dominators_new(image->graph, image->roots,
+                                                   image->root_count, &image->sizes);
         if (found == NULL) {
             PyErr_NoMemory();
             return -1;
@@ -121,6 +193,20 @@ analyse(Heap *self)
         self->dominators = found;
     }
     return 0;
+}
+
+nbp_node
+nbp_heap_node(const nbp_heap_object *self, PyObject *arg)
+{
+    Py_ssize_t number = PyLong_AsSsize_t(arg);
+    if (number == -1 && PyErr_Occurred()) {
+        return NBP_NO_NODE;
+    }
+    if (number < 0 || (size_t)number >= nbp_heapgraph_nodes(self->image.graph)) {
+        PyErr_Format(PyExc_IndexError, "the heap has no object number %zd", number);
+        return NBP_NO_NODE;
+    }
+    return (nbp_node)number;
 }
 
 PyDoc_STRVAR(types_doc,
@@ -138,38 +224,68 @@ PyDoc_STRVAR(types_doc,
 static PyObject *
 heap_types(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    Heap *self = (Heap *)op;
-    size_t types = self->heap.table.count;
-    struct row {
-        unsigned long long count, bytes;
-    } *rows = calloc(types + 1, sizeof(*rows)); /* owned */
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    Py_ssize_t types = PyTuple_GET_SIZE(self->names);
+    nbp_tally *rows = calloc((size_t)types + 1, sizeof(*rows)); /* owned */
     if (rows == NULL) {
         return PyErr_NoMemory();
     }
-    for (size_t node = 0; node < nbp_heapgraph_nodes(self->heap.graph); node++) {
-        rows[self->heap.types[node]].count++;
-        rows[self->heap.types[node]].bytes += self->heap.sizes[node];
-    }
-    PyObject *list = PyList_New((Py_ssize_t)types); /* owned, returned */
-    for (size_t i = 0; list != NULL && i < types; i++) {
-        PyObject *item =
-            Py_BuildValue("(OKK)", PyTuple_GET_ITEM(self->names, (Py_ssize_t)i),
-                          rows[i].count, rows[i].bytes);
+    nbp_set_tally(&self->image, NULL, self->image.types, rows, (size_t)types);
+    PyObject *list = PyList_New(types); /* owned, returned */
+    for (Py_ssize_t i = 0; list != NULL && i < types; i++) {
+        PyObject *item = Py_BuildValue("(OKK)", PyTuple_GET_ITEM(self->names, i),
+                                       (unsigned long long)rows[i].count,
+                                       (unsigned long long)rows[i].bytes);
         if (item == NULL) {
             Py_CLEAR(list);
             break;
         }
-        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+        PyList_SET_ITEM(list, i, item);
     }
     free(rows);
     return list;
 }
 
+PyDoc_STRVAR(find_doc, "find($self, object, /)\n"
+                       "--\n"
+                       "\n"
+                       "The number of an object, or None when the heap has none at its "
+                       "address.\n");
+
+static PyObject *
+heap_find(PyObject *op, PyObject *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    nbp_node node = nbp_heapgraph_find(self->image.graph, (uintptr_t)arg);
+    return node == NBP_NO_NODE ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(node);
+}
+
+PyDoc_STRVAR(find_address_doc, "find_address($self, address, /)\n"
+                               "--\n"
+                               "\n"
+                               "The number of the object at an address, or None.\n");
+
+static PyObject *
+heap_find_address(PyObject *op, PyObject *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    unsigned long long address = PyLong_AsUnsignedLongLong(arg);
+    if (address == (unsigned long long)-1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            return NULL;
+        }
+        PyErr_Clear(); /* no address is so large, or negative */
+        Py_RETURN_NONE;
+    }
+    nbp_node node = nbp_heapgraph_find(self->image.graph, (uintptr_t)address);
+    return node == NBP_NO_NODE ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(node);
+}
+
 /* The node of `op`; NBP_NO_NODE with a LookupError set when the heap has none. */
 static nbp_node
-find_node(Heap *self, PyObject *op)
+find_node(nbp_heap_object *self, PyObject *op)
 {
-    nbp_node node = nbp_heapgraph_find(self->heap.graph, (uintptr_t)op);
+    nbp_node node = nbp_heapgraph_find(self->image.graph, (uintptr_t)op);
     if (node == NBP_NO_NODE) {
         PyErr_SetString(PyExc_LookupError,
                         "the object was not in the heap when it was taken");
@@ -185,10 +301,11 @@ PyDoc_STRVAR(size_doc, "size($self, object, /)\n"
 static PyObject *
 heap_size(PyObject *op, PyObject *arg)
 {
-    Heap *self = (Heap *)op;
+    nbp_heap_object *self = (nbp_heap_object *)op;
     nbp_node node = find_node(self, arg);
-    return node == NBP_NO_NODE ? NULL
-                               : PyLong_FromUnsignedLongLong(self->heap.sizes[node]);
+    return node == NBP_NO_NODE
+               ? NULL
+               : PyLong_FromUnsignedLongLong(nbp_sizes_get(&self->image.sizes, node));
 }
 
 PyDoc_STRVAR(retained_doc,
@@ -203,51 +320,380 @@ PyDoc_STRVAR(retained_doc,
 static PyObject *
 heap_retained(PyObject *op, PyObject *arg)
 {
-    Heap *self = (Heap *)op;
+    nbp_heap_object *self = (nbp_heap_object *)op;
     nbp_node node = find_node(self, arg);
-    if (node == NBP_NO_NODE || analyse(self) < 0) {
+    if (node == NBP_NO_NODE || nbp_heap_analyse(self) < 0) {
         return NULL;
     }
     return PyLong_FromUnsignedLongLong(
         nbp_dominators_retained_bytes(self->dominators, node));
 }
 
+PyDoc_STRVAR(node_doc,
+             "node($self, number, /)\n"
+             "--\n"
+             "\n"
+             "What is known of an object.\n"
+             "\n"
+             "Returns\n"
+             "-------\n"
+             "tuple of (int, str, int, str, int, int)\n"
+             "    Address, type, own bytes, label, number of references to it and of\n"
+             "    those that it holds. Only classes, functions, code, frames and\n"
+             "    modules have labels; of others it is empty.\n");
+
+static PyObject *
+heap_node(PyObject *op, PyObject *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    const nbp_heapimage *image = &self->image;
+    nbp_node node = nbp_heap_node(self, arg);
+    if (node == NBP_NO_NODE) {
+        return NULL;
+    }
+    uint32_t text = nbp_heapimage_label(image, node);
+    PyObject *label = text == NBP_NO_TEXT ? PyUnicode_FromString("")
+                                          : nbp_heap_text(image->names, text);
+    if (label == NULL) {
+        return NULL;
+    }
+    return Py_BuildValue("(KOKNnn)",
+                         (unsigned long long)nbp_heapgraph_address(image->graph, node),
+                         PyTuple_GET_ITEM(self->names, (Py_ssize_t)image->types[node]),
+                         (unsigned long long)nbp_sizes_get(&image->sizes, node), label,
+                         (Py_ssize_t)nbp_heapgraph_sources(image->graph, node).count,
+                         (Py_ssize_t)nbp_heapgraph_targets(image->graph, node).count);
+}
+
+PyDoc_STRVAR(dominator_doc,
+             "dominator($self, number, /)\n"
+             "--\n"
+             "\n"
+             "What alone keeps an object alive, and what would go with the object.\n"
+             "\n"
+             "Returns\n"
+             "-------\n"
+             "tuple of (int or None, int)\n"
+             "    The nearest object that every way from a root leads through, None\n"
+             "    when there is none or nothing leads to the object; and the bytes\n"
+             "    that the object retains.\n");
+
+static PyObject *
+heap_dominator(PyObject *op, PyObject *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    nbp_node node = nbp_heap_node(self, arg);
+    if (node == NBP_NO_NODE || nbp_heap_analyse(self) < 0) {
+        return NULL;
+    }
+    unsigned long long bytes = nbp_dominators_retained_bytes(self->dominators, node);
+    nbp_node above = nbp_dominators_of(self->dominators, node);
+    return above == NBP_NO_NODE ? Py_BuildValue("(OK)", Py_None, bytes)
+                                : Py_BuildValue("(kK)", (unsigned long)above, bytes);
+}
+
+/* A reference's name as it is written in code. */
+static PyObject *
+written(const nbp_heapimage *image, uint32_t name)
+{
+    uint32_t number = name >> NBP_NAME_BITS;
+    nbp_name_kind kind = (nbp_name_kind)(name & ((1u << NBP_NAME_BITS) - 1));
+    switch (kind) {
+    case NBP_UNNAMED:
+        return PyUnicode_FromString("");
+    case NBP_INDEX:
+        return PyUnicode_FromFormat("[%u]", (unsigned)number);
+    case NBP_KEY:
+        return PyUnicode_FromString("(key)");
+    case NBP_MEMBER:
+        return PyUnicode_FromString("(member)");
+    default:
+        break;
+    }
+    PyObject *text = nbp_heap_text(image->names, number); /* owned */
+    if (text == NULL || kind == NBP_VARIABLE) {
+        return text;
+    }
+    PyObject *result =
+        PyUnicode_FromFormat(kind == NBP_ATTRIBUTE ? ".%U" : "[%U]", text);
+    Py_DECREF(text);
+    return result;
+}
+
+static PyObject *
+named_row(const nbp_heapimage *image, nbp_node node, bool backwards)
+{
+    nbp_row row = backwards ? nbp_heapgraph_sources(image->graph, node)
+                            : nbp_heapgraph_targets(image->graph, node);
+    PyObject *list = PyList_New((Py_ssize_t)row.count); /* owned, returned */
+    for (size_t i = 0; list != NULL && i < row.count; i++) {
+        uint32_t name = NBP_UNNAMED;
+        if (backwards) {
+            name = nbp_heapimage_name(image, row.nodes[i], node);
+        }
+        else if (image->edge_names != NULL) {
+            name = image->edge_names[nbp_heapgraph_first_edge(image->graph, node) + i];
+        }
+        PyObject *item =
+            Py_BuildValue("(kN)", (unsigned long)row.nodes[i], written(image, name));
+        if (item == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    return list;
+}
+
+PyDoc_STRVAR(
+    references_doc,
+    "references_of($self, number, backwards, /)\n"
+    "--\n"
+    "\n"
+    "What an object holds, or what holds it.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "list of tuple of (int, str)\n"
+    "    The other object, and the name of the reference as code writes it.\n");
+
+static PyObject *
+heap_references_of(PyObject *op, PyObject *args)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    PyObject *number; /* borrowed */
+    int backwards;
+    if (!PyArg_ParseTuple(args, "Op:references_of", &number, &backwards)) {
+        return NULL;
+    }
+    nbp_node node = nbp_heap_node(self, number);
+    return node == NBP_NO_NODE ? NULL : named_row(&self->image, node, backwards);
+}
+
+/* One tree after the other, so that what a module holds is never explained by an origin
+ * that has no name. */
+static nbp_status
+grow_trees(nbp_heap_object *self)
+{
+    const nbp_heapimage *image = &self->image;
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    nbp_node *frames = malloc((image->frame_count + 1) * sizeof(*frames)); /* owned */
+    nbp_node *parents = malloc((nodes + 1) * sizeof(*parents));
+    uint8_t *origins = calloc(nodes + 1, sizeof(*origins));
+    nbp_status status = NBP_NO_MEMORY;
+    if (frames == NULL || parents == NULL || origins == NULL) {
+        goto fail;
+    }
+    memset(parents, 0xFF, (nodes + 1) * sizeof(*parents));
+    for (size_t i = 0; i < image->frame_count; i++) {
+        frames[i] = (nbp_node)i;
+    }
+    const struct {
+        const nbp_node *starts;
+        size_t count;
+    } trees[] = {
+        [NBP_FROM_MODULE] = {image->modules, image->module_count},
+        [NBP_FROM_FRAME] = {frames, image->frame_count},
+        [NBP_FROM_OUTSIDE] = {image->roots, image->root_count},
+    };
+    for (int from = NBP_FROM_MODULE; from <= NBP_FROM_OUTSIDE; from++) {
+        for (size_t i = 0; i < trees[from].count; i++) {
+            if (parents[trees[from].starts[i]] == NBP_NO_NODE) {
+                origins[trees[from].starts[i]] = (uint8_t)from;
+            }
+        }
+        status = nbp_heapgraph_grow_tree(image->graph, trees[from].starts,
+                                         trees[from].count, NBP_NO_NODE, parents);
+        if (status != NBP_OK) {
+            goto fail;
+        }
+    }
+    free(frames);
+    self->parents = parents;
+    self->origins = origins;
+    return NBP_OK;
+
+fail:
+    free(frames);
+    free(parents);
+    free(origins);
+    return status;
+}
+
+int
+nbp_heap_find_ways(nbp_heap_object *self)
+{
+    nbp_status status = self->parents == NULL ? grow_trees(self) : NBP_OK;
+    if (status != NBP_OK) {
+        nbp_raise(status, "looking for paths");
+        return -1;
+    }
+    return 0;
+}
+
+static const char *const origin_names[] = {"module", "frame", "outside"};
+
+PyDoc_STRVAR(path_doc,
+             "path($self, number, /)\n"
+             "--\n"
+             "\n"
+             "The shortest way to an object.\n"
+             "\n"
+             "Returns\n"
+             "-------\n"
+             "tuple of (str, list of tuple of (int, str))\n"
+             "    Where it begins: ``'module'``, ``'frame'``, ``'outside'``, or\n"
+             "    ``'garbage'`` when there is none; and its objects, each with the\n"
+             "    name of the reference that leads to it, empty of the first.\n");
+
+static PyObject *
+heap_path(PyObject *op, PyObject *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    nbp_node node = nbp_heap_node(self, arg);
+    if (node == NBP_NO_NODE || nbp_heap_find_ways(self) < 0) {
+        return NULL;
+    }
+    const nbp_node *parents = self->parents;
+    if (parents[node] == NBP_NO_NODE) {
+        return Py_BuildValue("(s[(ks)])", "garbage", (unsigned long)node, "");
+    }
+    PyObject *list = PyList_New(0); /* owned, given away */
+    for (bool more = true; list != NULL && more;) {
+        nbp_node above = parents[node];
+        more = above != node;
+        uint32_t name =
+            more ? nbp_heapimage_name(&self->image, above, node) : NBP_UNNAMED;
+        PyObject *item =
+            Py_BuildValue("(kN)", (unsigned long)node, written(&self->image, name));
+        if (item == NULL || PyList_Append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(item);
+        if (more) {
+            node = above;
+        }
+    }
+    if (list == NULL || PyList_Reverse(list) < 0) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    return Py_BuildValue("(sN)", origin_names[self->origins[node]], list);
+}
+
 static PyObject *
 heap_get_objects(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(nbp_heapgraph_nodes(((Heap *)op)->heap.graph));
+    return PyLong_FromSize_t(nbp_heapgraph_nodes(((nbp_heap_object *)op)->image.graph));
 }
 
 static PyObject *
 heap_get_references(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(nbp_heapgraph_edges(((Heap *)op)->heap.graph));
+    return PyLong_FromSize_t(nbp_heapgraph_edges(((nbp_heap_object *)op)->image.graph));
 }
 
 static PyObject *
 heap_get_roots(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(((Heap *)op)->heap.root_count);
+    return PyLong_FromSize_t(((nbp_heap_object *)op)->image.root_count);
+}
+
+static PyObject *
+heap_get_named(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((nbp_heap_object *)op)->image.names != NULL);
+}
+
+static PyObject *
+heap_get_about(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((nbp_heap_object *)op)->about);
+}
+
+static PyObject *
+heap_get_bytes(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(nbp_heapimage_bytes(&((nbp_heap_object *)op)->image));
+}
+
+static PyObject *
+heap_get_type_names(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((nbp_heap_object *)op)->names);
 }
 
 static PyObject *
 heap_get_unreached(PyObject *op, void *Py_UNUSED(closure))
 {
-    Heap *self = (Heap *)op;
-    if (analyse(self) < 0) {
-        return NULL;
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    size_t nodes = nbp_heapgraph_nodes(self->image.graph), unreached = 0;
+    uint8_t *bits = calloc(nbp_set_bytes(nodes) + 1, 1); /* owned */
+    nbp_status status = NBP_NO_MEMORY;
+    if (bits != NULL) {
+        status = nbp_set_unreached(&self->image, false, bits);
     }
-    size_t unreached = 0;
-    for (size_t node = 0; node < nbp_heapgraph_nodes(self->heap.graph); node++) {
-        unreached += !nbp_dominators_reached(self->dominators, (nbp_node)node);
+    for (size_t node = 0; status == NBP_OK && node < nodes; node++) {
+        unreached += nbp_has(bits, (nbp_node)node);
     }
-    return PyLong_FromSize_t(unreached);
+    free(bits);
+    return status == NBP_OK ? PyLong_FromSize_t(unreached)
+                            : nbp_raise(status, "looking for garbage");
 }
 
 static PyMethodDef heap_methods[] = {
     {"types", heap_types, METH_NOARGS, types_doc},
+    {"find", heap_find, METH_O, find_doc},
+    {"find_address", heap_find_address, METH_O, find_address_doc},
     {"size", heap_size, METH_O, size_doc},
     {"retained", heap_retained, METH_O, retained_doc},
+    {"node", heap_node, METH_O, node_doc},
+    {"dominator", heap_dominator, METH_O, dominator_doc},
+    {"references_of", heap_references_of, METH_VARARGS, references_doc},
+    {"path", heap_path, METH_O, path_doc},
+    {"write", nbp_heap_write, METH_VARARGS,
+     "write($self, fd, about, /)\n--\n\nWrite the heap to an open file."},
+    {"read", nbp_heap_read, METH_O | METH_CLASS,
+     "read($type, content, /)\n--\n\nThe heap that write() wrote, from its bytes."},
+    {"new_since", nbp_heap_new_since, METH_O,
+     "new_since($self, mark, /)\n--\n\nThe set of what was not there at a mark."},
+    {"alive", nbp_heap_alive, METH_VARARGS,
+     "alive($self, set, hidden, /)\n--\n\nThe members that are still alive, as "
+     "objects."},
+    {"unreached_set", nbp_heap_unreached, METH_VARARGS,
+     "unreached_set($self, concealed=False, /)\n--\n\nThe set of garbage that waits "
+     "for "
+     "the collector, or what only hidden functions hold."},
+    {"total", nbp_heap_total, METH_O,
+     "total($self, set, /)\n--\n\nHow many members, and their own bytes."},
+    {"nodes", nbp_heap_nodes, METH_VARARGS,
+     "nodes($self, set, limit, /)\n--\n\nThe numbers of the first members."},
+    {"set_of", nbp_heap_set_of, METH_O,
+     "set_of($self, numbers, /)\n--\n\nThe set of some objects."},
+    {"neighbours", nbp_heap_neighbours, METH_VARARGS,
+     "neighbours($self, set, backwards, /)\n--\n\nWhat members hold, or what holds "
+     "them."},
+    {"reach", nbp_heap_reach, METH_VARARGS,
+     "reach($self, set, data, /)\n--\n\nAll that members lead to, themselves "
+     "included."},
+    {"retained_set", nbp_heap_retained_set, METH_O,
+     "retained_set($self, set, /)\n--\n\nWhat would be freed with the members."},
+    {"retained_by_type", nbp_heap_retained_by_type, METH_NOARGS,
+     "retained_by_type($self, /)\n--\n\nBytes that go with all objects of each type."},
+    {"classes", nbp_heap_classes, METH_VARARGS,
+     "classes($self, set, by, /)\n--\n\nThe class of each object, and the keys."},
+    {"tally", nbp_heap_tally, METH_VARARGS,
+     "tally($self, set, classes, count, /)\n--\n\nCount and bytes of each class."},
+    {"select", nbp_heap_select, METH_VARARGS,
+     "select($self, set, classes, wanted, /)\n--\n\nThe members of some classes."},
+    {"largest", nbp_heap_largest, METH_VARARGS,
+     "largest($self, set, retained, limit, /)\n--\n\nThe largest members first."},
+    {"entrances", nbp_heap_entrances, METH_O,
+     "entrances($self, set, /)\n--\n\nThe members through which the shortest ways "
+     "enter."},
+    {"cycles", nbp_heap_cycles, METH_O,
+     "cycles($self, set, /)\n--\n\nCircles among the members: their classes, and how "
+     "many."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -255,6 +701,10 @@ static PyGetSetDef heap_getset[] = {
     {"objects", heap_get_objects, NULL, "Objects, running frames included.", NULL},
     {"references", heap_get_references, NULL, "References between them.", NULL},
     {"roots", heap_get_roots, NULL, "Objects held by something outside.", NULL},
+    {"named", heap_get_named, NULL, "Whether references have names.", NULL},
+    {"about", heap_get_about, NULL, "The text that came with a file.", NULL},
+    {"bytes", heap_get_bytes, NULL, "Memory that this takes.", NULL},
+    {"type_names", heap_get_type_names, NULL, "Of each type by number.", NULL},
     {"unreached", heap_get_unreached, NULL,
      "Objects that no root leads to: garbage that waits for the collector.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -262,7 +712,7 @@ static PyGetSetDef heap_getset[] = {
 
 PyDoc_STRVAR(
     heap_doc,
-    "Heap(hidden)\n"
+    "Heap(hidden, named=False)\n"
     "--\n"
     "\n"
     "The objects of the interpreter at this moment, as figures.\n"
@@ -271,13 +721,16 @@ PyDoc_STRVAR(
     "----------\n"
     "hidden : tuple of str\n"
     "    Packages whose running functions hold nothing.\n"
+    "named : bool\n"
+    "    With the names of references, for path() and references_of().\n"
     "\n"
     "Notes\n"
     "-----\n"
     "One pass of tp_traverse, which makes no object, runs no code and forces no\n"
     "collection; afterwards nothing is held, so objects are looked up by address:\n"
     "ask only for those that have been alive since. Roots are what has more\n"
-    "references than the pass found, immortal objects, and running frames.\n");
+    "references than the pass found, immortal objects, and running frames. A set is\n"
+    "bytes with a bit for each object by number, or None for all of them.\n");
 
 static PyType_Slot heap_slots[] = {
     {Py_tp_doc, (void *)heap_doc}, {Py_tp_new, heap_new},
@@ -287,7 +740,7 @@ static PyType_Slot heap_slots[] = {
 
 static PyType_Spec heap_spec = {
     .name = "nbprobe._core.Heap",
-    .basicsize = sizeof(Heap),
+    .basicsize = sizeof(nbp_heap_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = heap_slots,
 };
@@ -298,7 +751,7 @@ nbp_add_heap(PyObject *module)
     nbp_state *state = nbp_state_of(module);
     state->heap_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &heap_spec, NULL);
-    if (state->heap_type == NULL) {
+    if (state->heap_type == NULL || nbp_add_heap_marks(module) < 0) {
         return -1;
     }
     return PyModule_AddType(module, state->heap_type);

@@ -4,10 +4,9 @@
  * it. */
 #include <Python.h>
 
-#include <structmember.h>
-
 #include "arrays.h"
 #include "compat.h"
+#include "heapfields.h"
 #include "heapwalk.h"
 #include "state.h"
 
@@ -115,70 +114,26 @@ search_attributes(finding *it, PyObject *op)
     compare(it, nbp_layout_dict(op), "__dict__");
 }
 
-/* The fields that a type describes: __slots__, and the members of types written in C.
- */
+/* Where the fields that a type describes are looked at. */
+typedef struct {
+    finding *it;
+    PyObject *op;
+} member_search;
+
 static void
-search_members(finding *it, PyObject *op)
+compare_member(PyObject *name, Py_ssize_t place, void *arg)
 {
-    PyObject *mro = Py_TYPE(op)->tp_mro; /* borrowed */
-    Py_ssize_t bases = mro == NULL ? 0 : PyTuple_GET_SIZE(mro);
-    for (Py_ssize_t i = 0; i < bases; i++) {
-        PyObject *dict = NBP_TYPE_DICT((PyTypeObject *)PyTuple_GET_ITEM(mro, i));
-        PyObject *key, *value; /* borrowed */
-        Py_ssize_t at = 0;
-        while (dict != NULL && PyDict_Next(dict, &at, &key, &value)) {
-            if (!Py_IS_TYPE(value, &PyMemberDescr_Type)) {
-                continue;
-            }
-            PyMemberDef *member = ((PyMemberDescrObject *)value)->d_member;
-            /* A descriptor can be put where it does not belong: only its own type and
-             * those derived from it have the field. */
-            if ((member->type == T_OBJECT || member->type == T_OBJECT_EX) &&
-                PyType_IsSubtype(Py_TYPE(op), PyDescr_TYPE(value)) &&
-                *(PyObject **)((char *)op + member->offset) == it->target) {
-                note(it, BY_ATTRIBUTE, PyDescr_NAME(value), NULL, 0);
-            }
-        }
-        Py_XDECREF(dict); /* the type keeps it */
+    member_search *search = arg;
+    if (*(PyObject **)((char *)search->op + place) == search->it->target) {
+        note(search->it, BY_ATTRIBUTE, name, NULL, 0);
     }
 }
 
 static void
-search_exception(finding *it, PyObject *op)
+search_members(finding *it, PyObject *op)
 {
-    PyBaseExceptionObject *exception = (PyBaseExceptionObject *)op;
-    compare(it, exception->args, "args");
-    compare(it, exception->notes, "__notes__");
-    compare(it, exception->traceback, "__traceback__");
-    compare(it, exception->context, "__context__");
-    compare(it, exception->cause, "__cause__");
-}
-
-static void
-search_type(finding *it, PyObject *op)
-{
-    PyTypeObject *type = (PyTypeObject *)op;
-    PyObject *dict = NBP_TYPE_DICT(type); /* owned */
-    compare(it, dict, "__dict__");
-    Py_XDECREF(dict);
-    compare(it, type->tp_mro, "__mro__");
-    compare(it, type->tp_bases, "__bases__");
-    compare(it, (PyObject *)type->tp_base, "__base__");
-    compare(it, type->tp_cache, "tp_cache");
-}
-
-static void
-search_code(finding *it, PyObject *op)
-{
-    PyCodeObject *code = (PyCodeObject *)op;
-    compare(it, code->co_consts, "co_consts");
-    compare(it, code->co_names, "co_names");
-    compare(it, code->co_localsplusnames, "co_varnames");
-    compare(it, code->co_filename, "co_filename");
-    compare(it, code->co_name, "co_name");
-    compare(it, code->co_qualname, "co_qualname");
-    compare(it, code->co_linetable, "co_linetable");
-    compare(it, code->co_exceptiontable, "co_exceptiontable");
+    member_search search = {it, op};
+    nbp_visit_members(Py_TYPE(op), compare_member, &search);
 }
 
 static void
@@ -190,53 +145,12 @@ search_array(finding *it, PyObject *op)
     search_items(it, items, count);
 }
 
-/* Kinds whose fields are described nowhere. */
 static void
-search_special(finding *it, PyObject *op)
+search_fields(finding *it, const nbp_field *fields, size_t count)
 {
-    if (PyCell_Check(op)) {
-        compare(it, ((PyCellObject *)op)->ob_ref, "cell_contents");
+    for (size_t i = 0; i < count; i++) {
+        compare(it, fields[i].value, fields[i].name);
     }
-    else if (PyWeakref_Check(op)) {
-        compare(it, ((PyWeakReference *)op)->wr_callback, "__callback__");
-    }
-    else if (PyTraceBack_Check(op)) {
-        compare(it, (PyObject *)((PyTracebackObject *)op)->tb_next, "tb_next");
-        compare(it, (PyObject *)((PyTracebackObject *)op)->tb_frame, "tb_frame");
-    }
-    else if (PyExceptionInstance_Check(op)) {
-        search_exception(it, op);
-    }
-    else if (PyCFunction_Check(op)) {
-        compare(it, ((PyCFunctionObject *)op)->m_self, "__self__");
-    }
-    else if (PyFunction_Check(op)) {
-        compare(it, ((PyFunctionObject *)op)->func_code, "__code__");
-        compare(it, ((PyFunctionObject *)op)->func_defaults, "__defaults__");
-        compare(it, ((PyFunctionObject *)op)->func_kwdefaults, "__kwdefaults__");
-        compare(it, ((PyFunctionObject *)op)->func_annotations, "__annotations__");
-        compare(it, ((PyFunctionObject *)op)->func_name, "__name__");
-        compare(it, ((PyFunctionObject *)op)->func_qualname, "__qualname__");
-    }
-    else if (nbp_arrays_is(op)) {
-        search_array(it, op);
-    }
-    else if (PyType_Check(op)) {
-        search_type(it, op);
-    }
-    else if (PyCode_Check(op)) {
-        search_code(it, op);
-    }
-}
-
-static void
-search_frame_fields(finding *it, nbp_frame *frame)
-{
-    compare(it, nbp_layout_frame_mapping(frame), "f_locals");
-    compare(it, nbp_layout_frame_globals(frame), "f_globals");
-    compare(it, (PyObject *)nbp_layout_frame_code(frame), "f_code");
-    compare(it, nbp_layout_frame_function(frame), "f_func");
-    compare(it, nbp_layout_frame_object(frame), "gi_frame");
 }
 
 static void
@@ -258,7 +172,8 @@ search(finding *it, PyObject *op)
     else if (frame != NULL) {
         search_frame(it, frame);
         if (it->count == 0) {
-            search_frame_fields(it, frame);
+            nbp_field fields[NBP_MOST_FIELDS];
+            search_fields(it, fields, nbp_fields_of_frame(frame, fields));
         }
     }
     search_attributes(it, op);
@@ -266,7 +181,11 @@ search(finding *it, PyObject *op)
         search_members(it, op);
     }
     if (it->count == 0) {
-        search_special(it, op);
+        nbp_field fields[NBP_MOST_FIELDS];
+        search_fields(it, fields, nbp_fields_of(op, fields));
+        if (nbp_arrays_is(op)) {
+            search_array(it, op);
+        }
     }
     if (it->count == 0) {
         compare(it, (PyObject *)Py_TYPE(op), "__class__");

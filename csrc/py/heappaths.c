@@ -3,7 +3,7 @@
 #include <Python.h>
 
 #include "compat.h"
-#include "heapwalk.h"
+#include "heaptake.h"
 #include "state.h"
 
 /* Where a way begins, best known first. */
@@ -45,25 +45,8 @@ grow_from(paths *self, const nbp_node *starts, size_t count, origin from,
             self->origins[starts[i]] = (uint8_t)from;
         }
     }
-    return nbp_heapgraph_grow_tree(self->heap.graph, starts, count, target,
+    return nbp_heapgraph_grow_tree(self->heap.image.graph, starts, count, target,
                                    self->parents);
-}
-
-/* The nodes of sys.modules' values in `starts`; how many. */
-static size_t
-list_modules(const nbp_heap *heap, nbp_node *starts, size_t most)
-{
-    PyObject *key, *module;                       /* borrowed */
-    PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-    Py_ssize_t at = 0;
-    size_t count = 0;
-    while (count < most && PyDict_Next(modules, &at, &key, &module)) {
-        nbp_node node = nbp_heapgraph_find(heap->graph, (uintptr_t)module);
-        if (node != NBP_NO_NODE) {
-            starts[count++] = node;
-        }
-    }
-    return count;
 }
 
 /* Grows the trees one after the other, so that what a module holds is never explained
@@ -73,24 +56,25 @@ static nbp_status
 grow_trees(paths *self, nbp_node target)
 {
     nbp_heap *heap = &self->heap;
-    size_t nodes = nbp_heapgraph_nodes(heap->graph);
+    size_t nodes = nbp_heapgraph_nodes(heap->image.graph);
     nbp_node *starts = malloc((nodes + 1) * sizeof(*starts)); /* owned */
     self->parents = malloc((nodes + 1) * sizeof(*self->parents));
     self->origins = calloc(nodes + 1, sizeof(*self->origins));
     nbp_status status = NBP_NO_MEMORY;
     if (starts != NULL && self->parents != NULL && self->origins != NULL) {
         memset(self->parents, 0xFF, (nodes + 1) * sizeof(*self->parents));
-        size_t count = list_modules(heap, starts, nodes);
+        size_t count = nbp_heap_modules(heap->image.graph, starts, nodes);
         status = grow_from(self, starts, count, FROM_MODULE, target);
     }
     if (status == NBP_OK) {
-        for (size_t i = 0; i < heap->frame_count; i++) {
+        for (size_t i = 0; i < heap->image.frame_count; i++) {
             starts[i] = (nbp_node)i;
         }
-        status = grow_from(self, starts, heap->frame_count, FROM_FRAME, target);
+        status = grow_from(self, starts, heap->image.frame_count, FROM_FRAME, target);
     }
     if (status == NBP_OK) {
-        status = grow_from(self, heap->roots, heap->root_count, FROM_OUTSIDE, target);
+        status = grow_from(self, heap->image.roots, heap->image.root_count,
+                           FROM_OUTSIDE, target);
     }
     free(starts);
     return status;
@@ -113,7 +97,7 @@ compare_ways(const void *left, const void *right)
 static nbp_status
 list_ways(paths *self, nbp_node target)
 {
-    nbp_row row = nbp_heapgraph_sources(self->heap.graph, target);
+    nbp_row row = nbp_heapgraph_sources(self->heap.image.graph, target);
     self->ways = malloc((row.count + 1) * sizeof(*self->ways));
     if (self->ways == NULL) {
         return NBP_NO_MEMORY;
@@ -140,10 +124,10 @@ list_ways(paths *self, nbp_node target)
 static PyObject *
 object_of(const nbp_heap *heap, nbp_node node)
 {
-    if (node < heap->frame_count) {
+    if (node < heap->image.frame_count) {
         return (PyObject *)nbp_layout_frame_code(heap->frames[node]);
     }
-    return (PyObject *)nbp_heapgraph_address(heap->graph, node);
+    return (PyObject *)nbp_heapgraph_address(heap->image.graph, node);
 }
 
 /* The variable of a running frame that holds what is at `address`; borrowed, or NULL.
@@ -181,8 +165,8 @@ take_chain(const paths *self, const way *it, nbp_node target, chain *out)
     nbp_node node = it->holder, next = target;
     for (size_t i = it->length; i-- > 0;) {
         out->objects[i] = Py_NewRef(object_of(&self->heap, node));
-        if (node < self->heap.frame_count) {
-            uintptr_t held = nbp_heapgraph_address(self->heap.graph, next);
+        if (node < self->heap.image.frame_count) {
+            uintptr_t held = nbp_heapgraph_address(self->heap.image.graph, next);
             Py_XSETREF(out->variable,
                        Py_XNewRef(variable_of(self->heap.frames[node], held)));
         }
@@ -275,10 +259,10 @@ paths_to(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     paths self = {0};
-    if (nbp_heap_take(&self.heap, hidden) < 0) {
+    if (nbp_heap_take(&self.heap, hidden, false) < 0) {
         return NULL;
     }
-    nbp_node target = nbp_heapgraph_find(self.heap.graph, (uintptr_t)op);
+    nbp_node target = nbp_heapgraph_find(self.heap.image.graph, (uintptr_t)op);
     chain *chains = NULL; /* owned */
     size_t count = 0, holders = 0;
     nbp_status status = NBP_OK;

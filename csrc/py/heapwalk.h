@@ -67,22 +67,4 @@ void nbp_typetable_free(nbp_typetable *self);
 /* The number of `type`; UINT32_MAX when memory is short. */
 uint32_t nbp_typetable_number(nbp_typetable *self, PyTypeObject *type);
 
-/* A heap taken apart. */
-typedef struct {
-    nbp_heapgraph *graph; /* owned */
-    uint64_t *sizes;      /* owned; bytes of each node */
-    uint32_t *types;      /* owned; number of each node's type in `table` */
-    nbp_node *roots;      /* owned; what something outside of the graph holds */
-    size_t root_count;
-    nbp_frame **frames; /* owned; the running frames, which are the first nodes */
-    size_t frame_count;
-    nbp_typetable table;
-} nbp_heap;
-
-/* Takes the heap apart; frames of the packages `hidden` (a tuple of str) are left out
- * and what they hold does not count. 0, or -1 with an exception set and nothing to
- * free. */
-int nbp_heap_take(nbp_heap *self, PyObject *hidden);
-void nbp_heap_free(nbp_heap *self);
-
 #endif /* NBP_HEAPWALK_H */

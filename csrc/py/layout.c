@@ -114,6 +114,12 @@ nbp_layout_dict_hides_keys(PyObject *op)
     return DK_IS_UNICODE(((PyDictObject *)op)->ma_keys);
 }
 
+bool
+nbp_layout_dict_owns_keys(PyObject *op)
+{
+    return ((PyDictObject *)op)->ma_values == NULL;
+}
+
 size_t
 nbp_layout_attributes_bytes(PyObject *op)
 {

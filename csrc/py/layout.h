@@ -32,6 +32,8 @@ bool nbp_layout_hides_dict(PyObject *op);
 
 /* True when a dictionary does not report its keys to the collector. */
 bool nbp_layout_dict_hides_keys(PyObject *dict);
+/* True when the table of keys is the dictionary's own and not its type's. */
+bool nbp_layout_dict_owns_keys(PyObject *dict);
 
 /* Bytes of the attributes kept without a dictionary, of a dictionary's table, and of
  * the names that a type keeps for the attributes of its instances. */

@@ -35,6 +35,9 @@ random_example(unsigned seed)
     for (size_t v = 0; v < it.vertices; v++) {
         it.roots[v] = rand() % 5 == 0;
         it.sizes[v] = (uint64_t)rand() % 1000;
+        if (rand() % 10 == 0) {
+            it.sizes[v] <<= 30; /* more than 32 bits hold */
+        }
     }
     return it;
 }
@@ -91,7 +94,14 @@ analyse(const example *it, const nbp_heapgraph *graph)
             roots[count++] = (nbp_node)v;
         }
     }
-    return nbp_dominators_new(graph, roots, count, it->sizes);
+    nbp_sizes sizes = {0};
+    CHECK_EQ(nbp_sizes_reserve(&sizes, it->vertices), NBP_OK);
+    for (uint32_t v = 0; v < it->vertices; v++) {
+        CHECK_EQ(nbp_sizes_set(&sizes, v, it->sizes[v]), NBP_OK);
+    }
+    nbp_dominators *found = nbp_dominators_new(graph, roots, count, &sizes);
+    nbp_sizes_clear(&sizes);
+    return found;
 }
 
 /* By the definition: v's retained size is what is no longer reached without it, and its
@@ -114,6 +124,16 @@ compare(const example *it)
         CHECK_EQ(nbp_dominators_reached(found, (nbp_node)d), all[d]);
         CHECK_EQ(nbp_dominators_retained_bytes(found, (nbp_node)d),
                  all[d] ? retained : 0);
+    }
+    int done[MOST] = {0};
+    nbp_row order = nbp_dominators_order(found);
+    for (size_t i = 0; i < order.count; i++) {
+        nbp_node above = nbp_dominators_of(found, order.nodes[i]);
+        CHECK(above == NBP_NO_NODE || done[above]);
+        done[order.nodes[i]]++;
+    }
+    for (size_t v = 0; v < it->vertices; v++) {
+        CHECK_EQ(done[v], all[v]);
     }
     for (size_t v = 0; v < it->vertices; v++) {
         nbp_node nearest = NBP_NO_NODE;
@@ -159,15 +179,16 @@ test_a_long_chain_is_no_deep_recursion(void)
         }
     }
     CHECK_EQ(nbp_heapgraph_finish(graph), NBP_OK);
-    uint64_t *sizes = malloc((LINKS + 1) * sizeof(*sizes));
-    for (size_t i = 0; i <= LINKS; i++) {
-        sizes[i] = 2;
+    nbp_sizes sizes = {0};
+    CHECK_EQ(nbp_sizes_reserve(&sizes, LINKS + 1), NBP_OK);
+    for (uint32_t i = 0; i <= LINKS; i++) {
+        CHECK_EQ(nbp_sizes_set(&sizes, i, 2), NBP_OK);
     }
-    nbp_dominators *found = nbp_dominators_new(graph, &root, 1, sizes);
+    nbp_dominators *found = nbp_dominators_new(graph, &root, 1, &sizes);
     CHECK_EQ(nbp_dominators_retained_bytes(found, 0), 2 * (LINKS + 1));
     CHECK_EQ(nbp_dominators_of(found, LINKS), LINKS - 1);
     nbp_dominators_destroy(&found);
-    free(sizes);
+    nbp_sizes_clear(&sizes);
     nbp_heapgraph_destroy(&graph);
 }
 

@@ -81,6 +81,27 @@ test_a_graph_of_nothing_is_finished_at_once(void)
     nbp_heapgraph_destroy(&graph);
 }
 
+/* Many more come after the table was made than there were before, for many numbers
+ * of those: the table must never be full. */
+static void
+test_nodes_that_were_appended_are_found(void)
+{
+    for (size_t first = 1; first < 9000; first = first * 5 / 4 + 1) {
+        nbp_heapgraph *graph = nbp_heapgraph_new(0);
+        nbp_node node;
+        for (size_t i = 0; i < first; i++) {
+            CHECK_EQ(nbp_heapgraph_append(graph, address_of(i)), NBP_OK);
+        }
+        CHECK_EQ(nbp_heapgraph_hash(graph), NBP_OK);
+        for (size_t i = 0; i < 3 * first; i++) {
+            CHECK_EQ(nbp_heapgraph_add(graph, address_of(i), &node), NBP_OK);
+            CHECK_EQ(node, i);
+        }
+        CHECK_EQ(nbp_heapgraph_nodes(graph), 3 * first);
+        nbp_heapgraph_destroy(&graph);
+    }
+}
+
 static void
 test_an_unfinished_sweep_cannot_be_finished(void)
 {
@@ -188,6 +209,7 @@ main(void)
     test_the_sweep_meets_what_is_pointed_to_and_nothing_else();
     test_an_edge_that_is_there_twice_is_listed_twice();
     test_a_graph_of_nothing_is_finished_at_once();
+    test_nodes_that_were_appended_are_found();
     test_an_unfinished_sweep_cannot_be_finished();
     test_a_chain_of_a_million_links_and_its_tree();
     test_a_tree_ends_at_its_barrier_and_a_second_search_carries_on();

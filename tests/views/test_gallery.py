@@ -25,13 +25,14 @@ from nbprobe.results import Result
 from nbprobe.views.html import page
 
 from .gallery import GALLERY
+from .gallery_heap import HEAP
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
 from .gallery_references import REFERENCES
 from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
-GALLERY = GALLERY | MEMIT | PRUN | REFERENCES | SAMPLED
+GALLERY = GALLERY | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heapsets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+nbp_set_tally(const nbp_heapimage *image, const uint8_t *set, const uint32_t *classes,
+              nbp_tally *rows, size_t count)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    for (size_t node = 0; node < nodes; node++) {
+        if (nbp_has(set, (nbp_node)node) && classes[node] < count) {
+            rows[classes[node]].count++;
+            rows[classes[node]].bytes += nbp_sizes_get(&image->sizes, (nbp_node)node);
+        }
+    }
+}
+
+void
+nbp_set_neighbours(const nbp_heapimage *image, const uint8_t *set, bool backwards,
+                   uint8_t *out)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    for (size_t node = 0; node < nodes; node++) {
+        if (!nbp_has(set, (nbp_node)node)) {
+            continue;
+        }
+        nbp_row row = backwards ? nbp_heapgraph_sources(image->graph, (nbp_node)node)
+                                : nbp_heapgraph_targets(image->graph, (nbp_node)node);
+        for (size_t i = 0; i < row.count; i++) {
+            nbp_put(out, row.nodes[i]);
+        }
+    }
+}
+
+/* Follows what is on the stack; `barrier` (NULL: none) is not entered, and nothing is
+ * followed from objects of the program when only data counts. */
+static void
+follow(const nbp_heapimage *image, nbp_node *stack, size_t depth,
+       const uint8_t *barrier, bool data, uint8_t *out)
+{
+    while (depth > 0) {
+        nbp_row row = nbp_heapgraph_targets(image->graph, stack[--depth]);
+        for (size_t i = 0; i < row.count; i++) {
+            nbp_node target = row.nodes[i];
+            if (nbp_has(out, target) || (barrier != NULL && nbp_has(barrier, target)) ||
+                (data && image->type_kinds[image->types[target]] != NBP_DATA)) {
+                continue;
+            }
+            nbp_put(out, target);
+            stack[depth++] = target;
+        }
+    }
+}
+
+nbp_status
+nbp_set_reach(const nbp_heapimage *image, const uint8_t *set, bool data, uint8_t *out)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph), depth = 0;
+    nbp_node *stack = malloc((nodes + 1) * sizeof(*stack)); /* owned */
+    if (stack == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    for (size_t node = 0; node < nodes; node++) {
+        if (nbp_has(set, (nbp_node)node)) {
+            nbp_put(out, (nbp_node)node);
+            stack[depth++] = (nbp_node)node;
+        }
+    }
+    follow(image, stack, depth, NULL, data, out);
+    free(stack);
+    return NBP_OK;
+}
+
+/* All that roots lead to without passing through `barrier`. */
+static nbp_status
+reach_from_roots(const nbp_heapimage *image, const uint8_t *barrier, uint8_t *out)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph), depth = 0;
+    nbp_node *stack = malloc((nodes + 1) * sizeof(*stack)); /* owned */
+    if (stack == NULL) {
+        return NBP_NO_MEMORY;
+    }
+    for (size_t i = 0; i < image->root_count; i++) {
+        nbp_node root = image->roots[i];
+        if (!nbp_has(out, root) && (barrier == NULL || !nbp_has(barrier, root))) {
+            nbp_put(out, root);
+            stack[depth++] = root;
+        }
+    }
+    follow(image, stack, depth, barrier, false, out);
+    free(stack);
+    return NBP_OK;
+}
+
+nbp_status
+nbp_set_retained(const nbp_heapimage *image, const uint8_t *set, uint8_t *out)
+{
+    size_t bytes = nbp_set_bytes(nbp_heapgraph_nodes(image->graph));
+    uint8_t *rest = calloc(bytes + 1, 1); /* owned */
+    nbp_status status = rest == NULL ? NBP_NO_MEMORY : NBP_OK;
+    if (status == NBP_OK && set != NULL) {
+        status = reach_from_roots(image, set, rest);
+    }
+    if (status == NBP_OK) {
+        status = reach_from_roots(image, NULL, out);
+    }
+    for (size_t i = 0; status == NBP_OK && i < bytes; i++) {
+        out[i] &= (uint8_t)~rest[i];
+    }
+    free(rest);
+    return status;
+}
+
+nbp_status
+nbp_set_unreached(const nbp_heapimage *image, bool concealed, uint8_t *out)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph), bytes = nbp_set_bytes(nodes);
+    uint8_t *starts = calloc(bytes + 1, 1); /* owned */
+    uint8_t *hidden = calloc(bytes + 1, 1); /* owned */
+    nbp_status status = NBP_NO_MEMORY;
+    if (starts != NULL && hidden != NULL) {
+        for (size_t i = 0; i < image->concealed_count; i++) {
+            nbp_put(starts, image->concealed[i]);
+        }
+        status = nbp_set_reach(image, starts, false, hidden);
+    }
+    if (status == NBP_OK) {
+        status = reach_from_roots(image, NULL, out);
+    }
+    for (size_t i = 0; status == NBP_OK && i < bytes; i++) {
+        out[i] = (uint8_t)(~out[i] & (concealed ? hidden[i] : ~hidden[i]));
+    }
+    if (status == NBP_OK && nodes % 8 != 0) {
+        out[bytes - 1] &= (uint8_t)((1u << nodes % 8) - 1);
+    }
+    free(starts);
+    free(hidden);
+    return status;
+}
+
+/* The dominator tree downwards; all owned. */
+typedef struct {
+    nbp_node *child;   /* first of each node, and last that of the roots */
+    nbp_node *sibling; /* next of each node */
+    uint32_t *inside;  /* of each type, how many of the nodes on the path have it */
+} tree;
+
+nbp_status
+nbp_types_retained(const nbp_heapimage *image, const nbp_dominators *dominators,
+                   uint64_t *bytes)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    nbp_row order = nbp_dominators_order(dominators);
+    tree it = {
+        .child = malloc((nodes + 1) * sizeof(*it.child)),
+        .sibling = malloc((nodes + 1) * sizeof(*it.sibling)),
+        .inside = calloc(nbp_texts_count(image->type_names) + 1, sizeof(*it.inside)),
+    };
+    nbp_status status = NBP_NO_MEMORY;
+    if (it.child == NULL || it.sibling == NULL || it.inside == NULL) {
+        goto done;
+    }
+    status = NBP_OK;
+    memset(it.child, 0xFF, (nodes + 1) * sizeof(*it.child));
+    for (size_t i = 0; i < order.count; i++) {
+        nbp_node above = nbp_dominators_of(dominators, order.nodes[i]);
+        nbp_node *first = &it.child[above == NBP_NO_NODE ? nodes : above];
+        it.sibling[order.nodes[i]] = *first;
+        *first = order.nodes[i];
+    }
+    /* Down to the first child, else on to the next sibling, else up until there is one:
+     * the tree is its own stack. */
+    nbp_node node = it.child[nodes];
+    while (node != NBP_NO_NODE) {
+        uint32_t type = image->types[node];
+        if (it.inside[type]++ == 0) {
+            bytes[type] += nbp_dominators_retained_bytes(dominators, node);
+        }
+        if (it.child[node] != NBP_NO_NODE) {
+            node = it.child[node];
+            continue;
+        }
+        for (;;) {
+            it.inside[image->types[node]]--;
+            if (it.sibling[node] != NBP_NO_NODE) {
+                node = it.sibling[node];
+                break;
+            }
+            node = nbp_dominators_of(dominators, node);
+            if (node == NBP_NO_NODE) {
+                break;
+            }
+        }
+    }
+done:
+    free(it.child);
+    free(it.sibling);
+    free(it.inside);
+    return status;
+}
+
+/* Types of what holds a node: each once, ascending. `seen` keeps the last node for
+ * which each type was met. */
+static size_t
+holder_types(const nbp_heapimage *image, nbp_node node, uint32_t *seen, uint32_t *types)
+{
+    nbp_row row = nbp_heapgraph_sources(image->graph, node);
+    size_t count = 0;
+    for (size_t i = 0; i < row.count && count < NBP_MOST_TYPES; i++) {
+        uint32_t type = image->types[row.nodes[i]];
+        if (seen[type] == node) {
+            continue;
+        }
+        seen[type] = node;
+        size_t at = count++;
+        for (; at > 0 && types[at - 1] > type; at--) {
+            types[at] = types[at - 1];
+        }
+        types[at] = type;
+    }
+    return count;
+}
+
+/* The type of what has `node` as its dictionary of attributes; UINT32_MAX for none. */
+static uint32_t
+owner_type(const nbp_heapimage *image, nbp_node node, uint32_t dict_name)
+{
+    nbp_row row = nbp_heapgraph_sources(image->graph, node);
+    for (size_t i = 0; i < row.count && i < 64; i++) {
+        /* A long list of dictionaries would be looked through for each of them. */
+        if (nbp_heapgraph_targets(image->graph, row.nodes[i]).count <= 64 &&
+            nbp_heapimage_name(image, row.nodes[i], node) == dict_name) {
+            return image->types[row.nodes[i]];
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* The number of a text, without adding it; `count` when it is not there. */
+static uint32_t
+find_text(const nbp_texts *texts, const char *text)
+{
+    size_t count = nbp_texts_count(texts), length;
+    for (size_t i = 0; i < count; i++) {
+        const char *other = nbp_texts_get(texts, (uint32_t)i, &length);
+        if (length == strlen(text) && memcmp(other, text, length) == 0) {
+            return (uint32_t)i;
+        }
+    }
+    return (uint32_t)count;
+}
+
+static size_t
+key_of(const nbp_heapimage *image, nbp_node node, nbp_class_key by, uint32_t *seen,
+       uint32_t dict_type, uint32_t dict_name, uint32_t *key)
+{
+    uint64_t size;
+    switch (by) {
+    case NBP_BY_HOLDERS:
+        return holder_types(image, node, seen, key);
+    case NBP_BY_SIZE:
+        size = nbp_sizes_get(&image->sizes, node);
+        key[0] = (uint32_t)size;
+        key[1] = (uint32_t)(size >> 32);
+        return 2;
+    default:
+        key[0] = image->types[node];
+        if (by == NBP_BY_KIND && key[0] == dict_type) {
+            key[1] = owner_type(image, node, dict_name);
+            return key[1] == UINT32_MAX ? 1 : 2;
+        }
+        return 1;
+    }
+}
+
+nbp_texts *
+nbp_set_classes(const nbp_heapimage *image, const uint8_t *set, nbp_class_key by,
+                uint32_t *classes)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    size_t types = nbp_texts_count(image->type_names);
+    nbp_texts *keys = nbp_texts_new(SIZE_MAX);            /* owned, returned */
+    uint32_t *seen = malloc((types + 1) * sizeof(*seen)); /* owned */
+    if (keys == NULL || seen == NULL) {
+        goto fail;
+    }
+    memset(seen, 0xFF, (types + 1) * sizeof(*seen));
+    uint32_t dict_type = find_text(image->type_names, "dict");
+    uint32_t dict_name = NBP_UNNAMED;
+    if (by == NBP_BY_KIND && image->names != NULL) {
+        uint32_t text = find_text(image->names, "__dict__");
+        if (text < nbp_texts_count(image->names)) {
+            dict_name = nbp_name_make(NBP_ATTRIBUTE, text);
+        }
+    }
+    if (dict_name == NBP_UNNAMED) {
+        dict_type = UINT32_MAX;
+    }
+    for (size_t node = 0; node < nodes; node++) {
+        uint32_t key[NBP_MOST_TYPES];
+        classes[node] = NBP_NO_NODE;
+        if (!nbp_has(set, (nbp_node)node)) {
+            continue;
+        }
+        size_t length =
+            key_of(image, (nbp_node)node, by, seen, dict_type, dict_name, key);
+        classes[node] = nbp_texts_add(keys, (const char *)key, length * sizeof(*key));
+        if (classes[node] == NBP_NO_TEXT) {
+            goto fail;
+        }
+    }
+    free(seen);
+    return keys;
+
+fail:
+    free(seen);
+    nbp_texts_destroy(&keys);
+    return NULL;
+}
+
+size_t
+nbp_set_entrances(const nbp_heapimage *image, const uint8_t *set,
+                  const nbp_node *parents, uint32_t *classes, nbp_node *entrances)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph), count = 0;
+    memset(classes, 0xFF, nodes * sizeof(*classes));
+    for (size_t i = 0; i < nodes; i++) {
+        nbp_node node = (nbp_node)i;
+        if (!nbp_has(set, node) || classes[node] != NBP_NO_NODE) {
+            continue;
+        }
+        nbp_node top = node;
+        while (classes[top] == NBP_NO_NODE && parents[top] != NBP_NO_NODE &&
+               parents[top] != top && nbp_has(set, parents[top])) {
+            top = parents[top];
+        }
+        if (classes[top] == NBP_NO_NODE) {
+            entrances[count] = top;
+            classes[top] = (uint32_t)count++;
+        }
+        /* The way up once more, so that nobody goes it again. */
+        for (; node != top; node = parents[node]) {
+            classes[node] = classes[top];
+        }
+    }
+    return count;
+}

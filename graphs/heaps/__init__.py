@@ -1,0 +1,40 @@
+"""The whole heap: by type and by what alone keeps it alive, sets of objects, growth."""
+
+from __future__ import annotations
+
+from .garbage import cycles
+from .growth import leaks
+from .refcount import refcount
+from .result import (
+    ClassHistory,
+    Cycles,
+    Growth,
+    HeapDiff,
+    HeapSummary,
+    Leaks,
+    Refcount,
+    Variables,
+)
+from .sets import HeapGraph, HeapMark, ObjectSet, Partition, heap, load_heap
+from .variables import variable_sizes
+
+__all__ = [
+    "ClassHistory",
+    "Cycles",
+    "Growth",
+    "HeapDiff",
+    "HeapGraph",
+    "HeapMark",
+    "HeapSummary",
+    "Leaks",
+    "ObjectSet",
+    "Partition",
+    "Refcount",
+    "Variables",
+    "cycles",
+    "heap",
+    "leaks",
+    "load_heap",
+    "refcount",
+    "variable_sizes",
+]

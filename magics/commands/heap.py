@@ -1,0 +1,100 @@
+"""``nbprobe heap``: a saved heap by type, and what alone keeps most of it alive."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import NbprobeError
+from ..options import Option, OptionError, OptionTable, Parsed
+
+if TYPE_CHECKING:
+    from ..graphs.heaps import HeapDiff, HeapSummary
+
+SUMMARY = "a heap that %heap --save wrote: its types, what keeps it, two compared"
+
+_BY = ("kind", "type", "size", "holders", "module")
+
+
+def whole(text: str) -> int:
+    """Read a number of rows."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("a whole number from 1")
+    return int(text)
+
+
+TABLE = OptionTable(
+    "nbprobe heap",
+    [
+        Option("by", ("--by",), "Show guppy's table by this.", "BY", choices=_BY),
+        Option(
+            "type",
+            ("--type",),
+            "Show the largest objects of the type NAME, and how each is reached.",
+            "NAME",
+        ),
+        Option("limit", ("--limit",), "Show N rows [default 20].", "N", whole, 20),
+        Option("diff", ("--diff",), "Compare with the earlier heap FILE.", "FILE"),
+        Option("html", ("--html",), "Write the report to FILE as HTML.", "FILE"),
+        Option(
+            "json", ("--json",), "Save the result, which nbprobe.load() reads.", "FILE"
+        ),
+        Option("help", ("-h", "--help"), "Show this and exit."),
+    ],
+    "file",
+)
+
+USAGE = """usage: nbprobe heap [options] FILE
+
+Show a heap that was saved in a notebook with %heap --save FILE, or in a program with
+nbprobe.graphs.heap().save(FILE). The objects are not needed, nor the machine.
+
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run ``nbprobe heap`` and return the exit code: 0, 1 (the file) or 2 (usage)."""
+    try:
+        options = TABLE.parse_arguments(argv)
+        if options.help:
+            print(USAGE + TABLE.help())
+            return 0
+        if len(options.arguments) != 1:
+            raise OptionError("give one file, as in nbprobe heap before.heap")
+        if options.by and options.type:
+            raise OptionError("--by and --type answer different questions: choose one")
+    except OptionError as error:
+        print(f"nbprobe heap: {error}", file=sys.stderr)
+        print("use -h/--help for command line help", file=sys.stderr)
+        return 2
+    try:
+        _show(options)
+    except (NbprobeError, OSError) as error:
+        print(f"nbprobe heap: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show(options: Parsed) -> None:
+    from ..graphs.heaps import load_heap
+    from ..views import units
+
+    graph = load_heap(options.arguments[0])
+    if options.type:
+        members = graph.type(options.type)
+        print(units.for_stdout(f"{units.plural(members.count, 'object')} of it"))
+        for expression, size in members.largest(options.limit, retained=True):
+            print(units.for_stdout(f"{units.memory(size):>12}  {expression[:200]}"))
+        return
+    if options.by:
+        print(units.for_stdout(graph.all.by(options.by).table(options.limit)))
+        return
+    summary = graph.summary()
+    result: HeapSummary | HeapDiff = summary
+    if options.diff:
+        result = summary.diff(load_heap(options.diff).summary())
+    print(result)
+    if options.html:
+        result.to_html(options.html)
+    if options.json:
+        result.save(options.json)

@@ -1,0 +1,116 @@
+"""``muppy``, ``summary``, ``tracker`` and ``classtracker``: pympler's names and values."""
+
+from __future__ import annotations
+
+import gc
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbprobe.graphs import muppy, summary, tracker
+from nbprobe.graphs.classtracker import ClassTracker, Stats
+
+KEPT: dict[str, Any] = {}
+
+
+class Item4711:
+    def __init__(self) -> None:
+        self.held = bytearray(1000)
+
+
+def test_all_objects_are_listed() -> None:
+    KEPT["text"] = "".join(map(str, range(50)))
+    found = muppy.get_objects()
+    assert any(it is KEPT["text"] for it in found)
+    assert len(muppy.get_objects(tracked=True)) < len(found)
+    assert len(found) > len(gc.get_objects())
+    big = muppy.filter(found, Type=bytearray, min=10**7)
+    assert big == [] and muppy.get_size([[], []]) == 2 * muppy.get_size([[]])
+    assert muppy.sort(["x" * 99, ""]) == ["", "x" * 99]
+    with pytest.raises(ValueError, match="minimum"):
+        muppy.filter([], min=5, max=1)
+    one, two = [1], [2]
+    assert muppy.get_diff([one], [one, two]) == {"+": [two], "-": []}
+    assert muppy.get_referents([one]) == [one]
+    assert any(it is one[0] for it in muppy.get_referents([one], level=2))
+
+
+def test_the_table_is_pymplers() -> None:
+    rows = [("list", 3, 2048), ("dict", 1, 100), ("str", 9, 5)]
+    assert list(summary.format_(rows, limit=2)) == [
+        "  types |   # objects |   total size",
+        "======= | =========== | ============",
+        "   list |           3 |      2.00 KB",
+        "   dict |           1 |    100     B",
+    ]
+    assert [line.split()[0] for line in summary.format_(rows, sort="#")][2:] == [
+        "str",
+        "list",
+        "dict",
+    ]
+    for wrong in ({"sort": "x"}, {"order": "x"}):
+        with pytest.raises(ValueError, match="invalid"):
+            list(summary.format_(rows, **wrong))  # type: ignore[arg-type]
+
+
+def test_summaries_count_what_is_given_and_what_there_is() -> None:
+    items = [Item4711() for _ in range(5)]
+    name = f"{__name__}.Item4711"
+    (row,) = summary.summarize(items)
+    assert row[:2] == (name, 5)
+    counts = {name: count for name, count, _ in summary.summarize()}
+    assert counts[name] >= 5
+    assert summary.get_diff([("a", 1, 2)], [("b", 3, 4)]) == [
+        ("a", -1, -2),
+        ("b", 3, 4),
+    ]
+    assert summary.subtract([("a", 3, 9)], [("a", 1, 2)]) == [("a", 2, 7)]
+
+
+def test_a_tracker_sees_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"{__name__}.Item4711"
+    followed = tracker.SummaryTracker()
+    objects = tracker.ObjectTracker()
+    followed.diff()
+    KEPT["items"] = [Item4711() for _ in range(40)]
+    rows = {row[0]: row for row in followed.diff()}
+    assert rows[name][1] == 40
+    assert name not in {row[0] for row in followed.diff()}
+    found = objects.get_diff()
+    assert sum(type(it) is Item4711 for it in found["+"]) == 40 and found["-"] == []
+    followed.store_summary("now")
+    del found, KEPT["items"]
+    gc.collect()
+    rows = {row[0]: row for row in followed.diff(followed.summaries["now"])}
+    assert rows[name][1] == -40
+    followed.print_diff()
+    assert capsys.readouterr().out.lstrip().startswith("types |")
+
+
+def test_classes_are_tracked_without_touching_them(tmp_path: Path) -> None:
+    before = Item4711.__init__
+    followed = ClassTracker(stream=(stream := io.StringIO()))
+    followed.track_class(Item4711, name="items")
+    followed.create_snapshot("start")
+    KEPT["items"] = [Item4711() for _ in range(25)]
+    followed.create_snapshot("after 25")
+    del KEPT["items"]
+    followed.create_snapshot("gone")
+    assert Item4711.__init__ is before
+    counts = [moment.rows[0].count for moment in followed.history.moments]
+    assert counts[1] - counts[0] == 25 and counts[2] == counts[0]
+    row = followed.history.moments[1].rows[0]
+    assert row.retained - row.bytes > 25 * 1000
+    followed.stats.print_summary()
+    assert "items" in stream.getvalue() and "after 25" in stream.getvalue()
+    followed.stats.create_html(tmp_path / "x.html")
+    assert "after 25" in (tmp_path / "x.html").read_text()
+    followed.stats.dump_stats(tmp_path / "x.json")
+    assert Stats.load_stats(tmp_path / "x.json").history == followed.history
+    followed.detach_class(Item4711)
+    followed.create_snapshot()
+    assert followed.history.moments[-1].rows[0].count == 0
+    followed.clear()
+    assert followed.history.moments == ()
