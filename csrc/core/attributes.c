@@ -271,7 +271,9 @@ nbp_attribute_read(const nbp_attribute *attribute, char safe[NBP_ATTRIBUTE_ROOM]
         take_text(value, "\\\\", safe);
         return true;
     case TOOLTIP:
-        take_text(value, "&#92;", safe); /* escapes are looked for twice in these */
+        /* Escapes are looked for more than once in these, beyond their end too: a sign
+         * that looks the same takes the backslash's place. */
+        take_text(value, "\xe2\x88\x96", safe);
         return true;
     case LINK:
         return take_word(value, is_link(value), safe);

@@ -76,6 +76,12 @@ nbp_arrays_prepare(void)
 }
 
 bool
+nbp_arrays_are_known(void)
+{
+    return array_getbuffer != NULL;
+}
+
+bool
 nbp_arrays_is(PyObject *op)
 {
     const PyBufferProcs *buffer = Py_TYPE(op)->tp_as_buffer;

@@ -12,6 +12,9 @@
  * fails and never imports numpy: as long as it is not there, nothing is an array. */
 void nbp_arrays_prepare(void);
 
+/* True when there may be arrays. */
+bool nbp_arrays_are_known(void);
+
 /* True for an array, of a subclass too. Runs no code, as do the next two. */
 bool nbp_arrays_is(PyObject *op);
 

@@ -270,14 +270,19 @@ admit_frame(nbp_frame *frame, void *arg)
 static nbp_status
 scan_heap(scan *self, PyObject *prepared)
 {
+    for (size_t i = 0; i < self->count; i++) {
+        self->found[i].count = 0;
+    }
     if (self->frozen) {
         self->thorough = true;
         nbp_walk_tracked(prepared, admit_one, self);
         admit(self, PyImport_GetModuleDict());
-        nbp_frames_visit(admit_frame, self);
     }
     else {
         nbp_walk_tracked(prepared, look_into, self);
+    }
+    if (self->thorough) {
+        nbp_frames_visit(admit_frame, self);
     }
     flush(self);
     for (size_t i = 0; !self->thorough && i < self->count; i++) {
@@ -333,6 +338,26 @@ scan_result(scan *self)
     return result;
 }
 
+/* Takes the list of targets and that of all objects away from what was found: they are
+ * ours, not the user's. False when there is a target that nobody holds. */
+static bool
+leave_out_ours(scan *self, const PyObject *targets, const PyObject *prepared)
+{
+    bool all_held = true;
+    for (size_t i = 0; i < self->count; i++) {
+        objects *found = &self->found[i];
+        size_t left = 0;
+        for (size_t j = 0; j < found->count; j++) {
+            if (found->items[j] != targets && found->items[j] != prepared) {
+                found->items[left++] = found->items[j];
+            }
+        }
+        found->count = left;
+        all_held = all_held && left > 0;
+    }
+    return all_held;
+}
+
 PyDoc_STRVAR(
     referrers_doc,
     "referrers($module, targets, /)\n"
@@ -374,16 +399,12 @@ referrers(PyObject *Py_UNUSED(module), PyObject *targets)
             self->frozen = frozen;
             status = scan_heap(self, prepared);
         }
-        for (size_t i = 0; status == NBP_OK && i < self->count; i++) {
-            /* The list of targets and that of all objects are ours, not the user's. */
-            objects *found = &self->found[i];
-            size_t left = 0;
-            for (size_t j = 0; j < found->count; j++) {
-                if (found->items[j] != targets && found->items[j] != prepared) {
-                    found->items[left++] = found->items[j];
-                }
-            }
-            found->count = left;
+        if (status == NBP_OK && !leave_out_ours(self, targets, prepared) &&
+            !self->thorough && nbp_arrays_are_known()) {
+            /* Something that nobody holds may be in an array of objects. */
+            self->thorough = true;
+            status = scan_heap(self, prepared);
+            leave_out_ours(self, targets, prepared);
         }
     }
     if (status == NBP_OK) {

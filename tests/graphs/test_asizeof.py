@@ -140,6 +140,14 @@ def test_arrays_of_objects_have_items() -> None:
     assert _core.referents(empty) == []
 
 
+def test_an_array_is_found_as_the_holder_of_its_items() -> None:
+    leaf = ["only there"]
+    array = numpy.empty(3, dtype=object)
+    array[1] = leaf
+    (holders,) = _core.referrers([leaf])
+    assert [it is array for it in holders] == [True]
+
+
 def test_a_base_is_held_by_its_views() -> None:
     array = numpy.arange(10)
     view = array[2:]
