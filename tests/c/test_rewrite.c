@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "rewrite.h"
+#include "soundness.h"
 
 /* As each version of CPython compiles this, with `def` on line 2:
  *
@@ -208,6 +208,53 @@ test_written_code_can_be_read_and_instrumented_again(void)
     }
 }
 
+/* `return total` does nothing but return: its line and the end of the frame are one
+ * probe. */
+static void
+test_a_line_that_only_returns_takes_one_probe(void)
+{
+    for (int i = 0; i < N_SAMPLES; i++) {
+        nbp_rewrite *rewrite;
+        const nbp_opcodes *opcodes = nbp_opcodes_of(samples[i].minor);
+        CHECK_EQ(nbp_rewrite_new(&rewrite, opcodes, &samples[i].code), NBP_OK);
+        CHECK_EQ(nbp_rewrite_plan(rewrite, NULL), NBP_OK);
+        CHECK_EQ(count_probes(rewrite, NBP_PROBE_LAST), 1);
+        CHECK(has_probe(rewrite, NBP_PROBE_LAST, 9));
+        CHECK_EQ(count_probes(rewrite, NBP_PROBE_PAUSE), 0);
+        nbp_rewrite_destroy(&rewrite);
+    }
+}
+
+static void
+test_code_put_together_from_two_is_found_out(void)
+{
+    for (int i = 0; i < N_SAMPLES; i++) {
+        const nbp_opcodes *opcodes = nbp_opcodes_of(samples[i].minor);
+        nbp_code mixed = samples[i].code, with_probes;
+        nbp_rewrite *rewrite;
+        CHECK_EQ(nbp_rewrite_new(&rewrite, opcodes, &samples[i].code), NBP_OK);
+        CHECK_EQ(nbp_rewrite_plan(rewrite, NULL), NBP_OK);
+        CHECK_EQ(nbp_rewrite_emit(rewrite, &with_probes), NBP_OK);
+        CHECK(nbp_code_is_sound(opcodes, &samples[i].code));
+        CHECK(nbp_code_is_sound(opcodes, &with_probes));
+        CHECK_EQ(nbp_code_highest_constant(opcodes, mixed.code, mixed.code_size), 2);
+        CHECK(nbp_code_highest_constant(opcodes, with_probes.code,
+                                        with_probes.code_size) >= 3);
+        /* The body without probes under the handlers of the one with them. */
+        mixed.handlers = with_probes.handlers;
+        mixed.handlers_size = with_probes.handlers_size;
+        CHECK(!nbp_code_is_sound(opcodes, &mixed));
+        /* The body with probes, and only the constants that it had without. */
+        with_probes.constants = samples[i].code.constants;
+        CHECK(!nbp_code_is_sound(opcodes, &with_probes));
+        /* Handlers that cannot be read. */
+        mixed.handlers = (const uint8_t *)"\x80";
+        mixed.handlers_size = 1;
+        CHECK(!nbp_code_is_sound(opcodes, &mixed));
+        nbp_rewrite_destroy(&rewrite);
+    }
+}
+
 /* Probes with constants beyond 255 and 65,535 take one and two units more; the jumps
  * over them must grow. */
 static void
@@ -353,6 +400,8 @@ main(void)
     test_every_statement_gets_its_probes();
     test_lines_of_one_statement_share_a_probe();
     test_written_code_can_be_read_and_instrumented_again();
+    test_a_line_that_only_returns_takes_one_probe();
+    test_code_put_together_from_two_is_found_out();
     test_many_constants_widen_probes_and_jumps();
     test_send_stays_before_yield_on_3_11();
     test_unknown_opcodes_are_refused();
