@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["FORMAT", "VERSION", "Result", "load", "replacing"]
+__all__ = ["FORMAT", "VERSION", "Result", "load", "parse"]
 
 FORMAT = "nbprobe"
 VERSION = 1
@@ -95,13 +96,17 @@ class Result:
         >>> nbprobe.load("before.json") == result  # doctest: +SKIP
         True
         """
+        _write(path, self.to_json(indent=1) + "\n")
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Give what `save` writes, as text; `parse` reads it."""
         document = {
             "format": FORMAT,
             "version": VERSION,
             "kind": self.kind,
             "data": _encode(self),
         }
-        _write(path, json.dumps(document, allow_nan=False, indent=1) + "\n")
+        return json.dumps(document, allow_nan=False, indent=indent)
 
     def to_dataframe(self) -> Any:
         """Give the result as a pandas DataFrame of its `records`.
@@ -196,13 +201,14 @@ def load(path: str | os.PathLike[str]) -> Result:
     with open(path, "rb") as file:
         content = file.read()
     try:
-        return _parse(content)
+        return parse(content)
     except ResultFileError as error:
         # !a because a file name may hold what cannot be printed.
         raise ResultFileError(f"{os.fspath(path)!a}: {error}") from None
 
 
-def _parse(content: bytes) -> Result:
+def parse(content: bytes) -> Result:
+    """Read a result from the text that `Result.to_json` gave, as `load` does."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -237,12 +243,18 @@ def _encode(value: Any) -> Any:
             for field in dataclasses.fields(value)
         }
     if isinstance(value, tuple):
-        return [_encode(item) for item in value]
+        return value if _is_plain(value) else [_encode(item) for item in value]
     if isinstance(value, dict):
         return {key: _encode(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
+
+
+def _is_plain(column: tuple[Any, ...]) -> bool:
+    """Whether JSON has words for all: a tree has columns of 100,000 figures."""
+    kinds = set(map(type, column))
+    return kinds <= {int, str} or (kinds == {float} and all(map(math.isfinite, column)))
 
 
 def _decode(annotation: Any, value: Any, where: str) -> Any:
@@ -311,6 +323,8 @@ def _decode_tuple(
     if not isinstance(value, list):
         raise _mismatch(where, "an array", value)
     if arguments[-1] is Ellipsis:
+        if _is_column(arguments[0], value):
+            return tuple(value)
         arguments = (arguments[0],) * len(value)
     elif len(arguments) != len(value):
         raise _mismatch(where, f"an array of {len(arguments)}", value)
@@ -318,6 +332,15 @@ def _decode_tuple(
         _decode(argument, item, f"{where}[{index}]")
         for index, (argument, item) in enumerate(zip(arguments, value, strict=True))
     )
+
+
+def _is_column(annotation: Any, values: list[Any]) -> bool:
+    """Whether all values are of the type already, and no more is to be checked."""
+    if annotation is int:
+        if set(map(type, values)) != {int}:
+            return False
+        return bool(-(2**63) < min(values) and max(values) < 2**63)
+    return annotation in (str, float) and set(map(type, values)) == {annotation}
 
 
 def _decode_dict(argument: Any, value: Any, where: str) -> dict[str, Any]:

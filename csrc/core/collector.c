@@ -459,7 +459,9 @@ connect_courier(nbp_courier *self, const char *endpoint, const nbp_lock *lock)
         return false;
     }
     self->socket = zmq_socket(self->context, ZMQ_PUSH);
+    /* Nothing is queued before there is a connection: what cannot be sent is known. */
     return self->socket != NULL && set_int(self->socket, ZMQ_SNDHWM, QUEUE) &&
+           set_int(self->socket, ZMQ_IMMEDIATE, 1) &&
            (lock == NULL ||
             (set_key(self->socket, ZMQ_CURVE_SERVERKEY, lock->server.open) &&
              set_key(self->socket, ZMQ_CURVE_PUBLICKEY, lock->client.open) &&

@@ -85,8 +85,8 @@ void nbp_collector_close(nbp_collector **self_p);
 nbp_status nbp_courier_open(nbp_courier **self_p, const char *endpoint,
                             const nbp_lock *lock);
 
-/* Hands a message over; waits at most `patience_ms` for room in the queue. False: it
- * was dropped. */
+/* Hands a message over; waits at most `patience_ms` for a connection and room in its
+ * queue. False: there was none, and nothing was sent. */
 bool nbp_courier_send(nbp_courier *self, const uint8_t *message, size_t size,
                       int patience_ms);
 

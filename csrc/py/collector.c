@@ -527,7 +527,7 @@ PyDoc_STRVAR(
     "Returns\n"
     "-------\n"
     "bool\n"
-    "    False: it was dropped; also when closed, in use by another thread, or\n"
+    "    False: it was not sent; also when closed, in use by another thread, or\n"
     "    opened by another process.\n");
 
 static PyObject *

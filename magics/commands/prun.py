@@ -11,8 +11,10 @@ from typing import Any
 from .. import script
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..prun import Profile, ProfileResult
+from ..prun.merging import following, with_children
 from ..prun.options import (
     BUILTINS,
+    CHILDREN,
     EXPORT,
     FOCUS,
     HIDE,
@@ -22,6 +24,7 @@ from ..prun.options import (
     TASKS,
     THREADS,
     check,
+    children_of,
     chosen,
     sort_key,
 )
@@ -53,6 +56,7 @@ TABLE = OptionTable(
         THREADS,
         TASKS,
         MEMORY,
+        CHILDREN,
         FOCUS,
         IGNORE,
         HIDE,
@@ -133,13 +137,15 @@ def _show_profile(options: Parsed) -> int:
 def _run(recording: Profile, options: Parsed) -> tuple[int, ProfileResult]:
     """Run the program; give its exit code, and what was recorded however it ended."""
     times = [0, 0]
+    children = children_of(options)
 
     def execute(code: CodeType, names: dict[str, Any]) -> None:
-        times[:] = [perf_counter_ns()] * 2
-        try:
-            recording.runcode(code, names, names)
-        finally:
-            times[1] = perf_counter_ns()
+        with following(children, recording.disable):
+            times[:] = [perf_counter_ns()] * 2
+            try:
+                recording.runcode(code, names, names)
+            finally:
+                times[1] = perf_counter_ns()
 
     interrupted, exit_code = False, 0
     try:
@@ -157,7 +163,7 @@ def _run(recording: Profile, options: Parsed) -> tuple[int, ProfileResult]:
         interrupted=interrupted,
         wall_ns=times[1] - times[0],
     )
-    return exit_code, chosen(result, options)
+    return exit_code, chosen(with_children(result, children), options)
 
 
 def _deliver(

@@ -20,7 +20,8 @@ from types import CodeType
 from typing import Any, Self
 
 from .._core import Calls
-from .calibration import Costs, costs
+from .calibration import Costs
+from .calibration import costs as measured_costs
 from .difference import Change, ProfileDiff
 from .imported import PairProfile, from_stats, load_stats
 from .pairs import Pair, summed
@@ -86,6 +87,7 @@ class Profile(Calls):
         sort: tuple[str, ...] = _SORT,
         limits: tuple[str, ...] = (),
         correct: bool = True,
+        costs: Costs | None = None,
         interrupted: bool = False,
         wall_ns: int | None = None,
     ) -> ProfileResult:
@@ -99,6 +101,8 @@ class Profile(Calls):
             How the table is sorted and cut.
         correct : bool
             Subtract what recording costs. Not done with a timer of one's own.
+        costs : Costs, optional
+            What it costs; measured here when it is needed first, 0.1 s.
         interrupted : bool
             Whether the code was ended early.
         wall_ns : int, optional
@@ -107,7 +111,7 @@ class Profile(Calls):
         subtract = Costs()
         builtins = self.builtins
         if correct and self.timer is None:
-            subtract = costs(builtins)
+            subtract = measured_costs(builtins) if costs is None else costs
         main = threading.main_thread().ident
         called, recorded = self.table(subtract)
         names = _names_of_threads([ident for ident, _, _ in recorded])

@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..code import Code
 from ..execution import runner
 from . import Profile
+from .merging import following, with_children
 from .result import ProfileResult
+
+if TYPE_CHECKING:
+    from ..live.children import Children
 
 __all__ = ["profile"]
 
@@ -26,6 +30,7 @@ def profile(
     memory: bool = False,
     sort: tuple[str, ...] = ("tottime",),
     limits: tuple[str, ...] = (),
+    children: Children | None = None,
     on_partial: Callable[[ProfileResult], None] | None = None,
 ) -> ProfileResult:
     """Profile code that runs once.
@@ -47,6 +52,8 @@ def profile(
         Count what every function allocates.
     sort, limits : tuple of str
         How the table is sorted and cut.
+    children : Children, optional
+        Follows the processes that the code starts, from just before to just after it.
     on_partial : callable, optional
         Called with what was recorded when an exception ends the code, before that is
         passed on.
@@ -56,6 +63,7 @@ def profile(
 
     def result(*, interrupted: bool) -> ProfileResult:
         found = recording.result(
+        own = recording.result(
             code.source,
             sort=sort,
             limits=limits,
@@ -63,11 +71,17 @@ def profile(
             wall_ns=end - start,
         )
         return _without_the_kernels(found)
+        return with_children(own, children)
 
-    start = end = perf_counter_ns()
-    try:
-        run()
-    except BaseException:
+    with following(children, recording.disable):
+        start = end = perf_counter_ns()
+        try:
+            run()
+        except BaseException:
+            end = perf_counter_ns()
+            if on_partial is not None:
+                on_partial(result(interrupted=True))
+            raise
         end = perf_counter_ns()
         if on_partial is not None:
             on_partial(result(interrupted=True))
@@ -104,3 +118,4 @@ def _is_kernels(thread: threading.Thread) -> bool:
     target = getattr(thread, "_target", None)
     modules = (type(thread).__module__, getattr(target, "__module__", None) or "")
     return any(name.startswith(("ipykernel.", "IPython.")) for name in modules)
+        return result(interrupted=False)

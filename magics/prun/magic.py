@@ -26,6 +26,7 @@ from ..runs import NAME, VS_NAME, runs_of
 from .engine import profile
 from .options import (
     BUILTINS,
+    CHILDREN,
     EXPORT,
     FOCUS,
     FOLD,
@@ -38,6 +39,7 @@ from .options import (
     TASKS,
     THREADS,
     check,
+    children_of,
     chosen,
 )
 from .result import ProfileResult
@@ -61,6 +63,7 @@ TABLE = OptionTable(
         THREADS,
         TASKS,
         MEMORY,
+        CHILDREN,
         FOCUS,
         IGNORE,
         HIDE,
@@ -172,6 +175,7 @@ class Prun(ToolMagics):
             builtins=not options.no_builtins,
             tasks=options.tasks,
             memory=options.memory,
+            children=children_of(options),
             on_partial=partial.append,
         )
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..options import Option, OptionError, Parsed
+from .calibration import costs
 
 if TYPE_CHECKING:
+    from ..live.children import Children
     from .result import ProfileResult
 
 __all__ = [
     "BUILTINS",
+    "CHILDREN",
     "EXPORT",
     "FOCUS",
     "FOLD",
@@ -26,6 +29,7 @@ __all__ = [
     "TASKS",
     "THREADS",
     "check",
+    "children_of",
     "chosen",
     "sort_key",
 ]
@@ -132,6 +136,13 @@ FOLD = Option(
     ("--fold",),
     "Draw a recursion as one call in the picture of the tree.",
 )
+CHILDREN = Option(
+    "children",
+    ("--children",),
+    "Profile the Python processes too that the code starts (multiprocessing, "
+    "concurrent.futures, joblib, os.fork, subprocess), each with a tree of its own, and "
+    "say which could not be.",
+)
 BUILTINS = (
     Option("builtins", ("--builtins",), "Record functions in C too [default]."),
     Option(
@@ -174,6 +185,8 @@ def check(options: Parsed) -> None:
     for flag, given in (("--tasks", options.tasks), ("--mem", options.memory)):
         if given and options.values.get("sample") is not None:
             raise OptionError(f"{flag} counts and --sample does not: choose one")
+    if options.children and options.values.get("sample") is not None:
+        raise OptionError("--sample looks at this process only: leave out --children")
     if options.export:
         try:
             format_of(options.export)
@@ -193,3 +206,19 @@ def chosen(result: ProfileResult, options: Parsed) -> ProfileResult:
         by_thread=options.threads,
         fold=options.values.get("fold", False),
     )
+
+
+def children_of(options: Parsed) -> Children | None:
+    """Make what follows child processes, if ``--children`` asks for it."""
+    if not options.children:
+        return None
+    from ..live.children import Children
+
+    builtins = not options.no_builtins
+    recorded = {
+        "builtins": builtins,
+        "costs": costs(builtins),
+        "memory": bool(options.memory),
+        "tasks": bool(options.tasks),
+    }
+    return Children("prun", recorded)

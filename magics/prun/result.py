@@ -6,11 +6,13 @@ except where a name says raw.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..live.processes import Process
 from ..results import Result
 from .sampled import Sampling
 
@@ -85,6 +87,9 @@ class Thread:
         times are kept by function.
     dropped : int
         Calls that could not be recorded.
+    process : str
+        The child process that it belongs to, as `Process.label` names it; empty for the
+        profiled one.
     """
 
     name: str
@@ -101,6 +106,7 @@ class Thread:
     allocated_blocks: tuple[int, ...] = ()
     crowded: int
     dropped: int
+    process: str = ""
 
     def __post_init__(self) -> None:
         """Refuse columns that do not make a tree."""
@@ -122,6 +128,11 @@ class Thread:
 
     def __len__(self) -> int:
         return len(self.parent)
+
+    @property
+    def label(self) -> str:
+        """Its name, with that of the process when it is not of the profiled one."""
+        return f"{self.process}, {self.name}" if self.process else self.name
 
     @property
     def total_ns(self) -> float:
@@ -193,6 +204,11 @@ class ProfileResult(Result):
     sampling : Sampling, optional
         How the profile was sampled; None when calls were counted. Where it was sampled,
         calls are samples that met the function, and times are shares of the time.
+    processes : tuple of Process
+        The child processes that were seen, if they were followed; `by_process` takes the
+        profile apart.
+    other_programs : int
+        Processes of other programs that were seen; they cannot be profiled.
 
     Notes
     -----
@@ -226,6 +242,8 @@ class ProfileResult(Result):
     python: str
     created: str
     sampling: Sampling | None = None
+    processes: tuple[Process, ...] = ()
+    other_programs: int = 0
 
     def __post_init__(self) -> None:
         """Refuse nodes of functions that are not there."""
@@ -233,6 +251,22 @@ class ProfileResult(Result):
         for thread in self.threads:
             if any(function not in known for function in thread.function):
                 raise ValueError("every node must name one of the functions")
+
+    def by_process(self) -> dict[str, ProfileResult]:
+        """Give the part of each process, by its label; that of the profiled one is ``''``.
+
+        Returns
+        -------
+        dict of str to ProfileResult
+            Together they are the whole.
+        """
+        parts: dict[str, list[Thread]] = {"": []}
+        for thread in self.threads:
+            parts.setdefault(thread.process, []).append(thread)
+        return {
+            label: dataclasses.replace(self, threads=tuple(threads), processes=())
+            for label, threads in parts.items()
+        }
 
     @property
     def calls(self) -> int:

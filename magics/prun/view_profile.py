@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ..live.processes import describe
 from ..views import units
 from ..views.icicle import Block, Icicle, icicle
 from ..views.names import clean, one_line
 from ..views.network import Network
 from ..views.notes import Note
+from ..views.processes import process_table
+from ..views.tables import Table
 from . import view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows
@@ -55,7 +58,7 @@ def text(result: ProfileResult) -> str:
     lines = []
     if result.by_thread:
         for part in _by_thread(result.selected()):
-            lines += [f"Thread {one_line(part.threads[0].name)}", ""]
+            lines += [f"Thread {one_line(part.threads[0].label)}", ""]
             lines += [report(part, result.sort, result.limits), ""]
         del lines[-1:]
     if not lines:
@@ -128,6 +131,8 @@ def _warnings(result: ProfileResult) -> list[str]:
         )
     if result.sampling is not None:
         warnings += view_sampled.warnings(result, result.sampling)
+    if result.processes:
+        warnings.append(clean(describe(result.processes, result.other_programs)))
     if result.displaced:
         warnings.append(
             "another profiler took over in some thread, where calls are missing"
@@ -191,7 +196,7 @@ def html(result: ProfileResult) -> str:
     seconds, _, unit = units.seconds(shown.total_ns / 1e9).partition(" ")
     if result.by_thread:
         parts = [
-            _part(part, one_line(part.threads[0].name), orders=1)
+            _part(part, one_line(part.threads[0].label), orders=1)
             for part in list(_by_thread(shown))[:_THREADS]
         ]
     else:
@@ -205,9 +210,17 @@ def html(result: ProfileResult) -> str:
         warnings=_warnings(result),
         profiles=parts,
         fold=result.fold,
+        processes=_processes(result),
         more=max(0, len(shown.threads) - _THREADS),
         notes=_notes(result),
     )
+
+
+def _processes(result: ProfileResult) -> Table | None:
+    if not result.processes:
+        return None
+    times = {label: part.total_ns for label, part in result.by_process().items()}
+    return process_table(result.processes, times, result.wall_ns)
 
 
 def _part(result: ProfileResult, name: str, orders: int) -> _Part:
@@ -239,8 +252,9 @@ def names_of(functions: Sequence[Function]) -> dict[Label, str]:
 def _drawings(result: ProfileResult) -> Iterator[_Drawn]:
     busiest = sorted(result.threads, key=lambda thread: -thread.total_ns)
     for thread in busiest[:_THREADS]:
-        title = f"Calls of {thread.name}"
-        yield _Drawn(thread.name, icicle(_blocks(result, thread), title=title))
+        label = one_line(thread.label)
+        title = f"Calls of {label}"
+        yield _Drawn(label, icicle(_blocks(result, thread), title=title))
 
 
 def _blocks(result: ProfileResult, thread: Thread) -> list[Block]:

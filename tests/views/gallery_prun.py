@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from nbprobe.live.processes import Process
 from nbprobe.prun import Function, PairProfile, ProfileResult, Thread
 from nbprobe.prun.imported import Sum
 from nbprobe.results import Result
@@ -75,6 +77,28 @@ def threads() -> ProfileResult:
     return profile(threads=(main, worker), by_thread=True, hide=("json",), fold=True)
 
 
+def processes(name: str = "ForkPoolWorker-1", note: str = "") -> ProfileResult:
+    """The work of this process and of some that it started."""
+    (main,) = profile().threads
+    states = ("finished", "running", "killed", "silent")
+    family = tuple(
+        Process(
+            pid=100 + number,
+            parent=42,
+            name=name,
+            state=state,
+            since_ns=number * 80_000_000,
+            until_ns=300_000_000,
+            snapshots=3 - number,
+            lost=number // 2,
+            note=note if state == "silent" else "",
+        )
+        for number, state in enumerate(states)
+    )
+    measured = [replace(main, process=process.label) for process in family[:3]]
+    return profile(threads=(main, *measured), processes=family, other_programs=1)
+
+
 def hostile() -> ProfileResult:
     functions = tuple(
         Function(f"/tmp/{_HOSTILE}.py", line, _HOSTILE, _HOSTILE) for line in range(6)
@@ -132,5 +156,7 @@ PRUN: dict[str, Callable[[], Result]] = {
     "prun_hostile": hostile,
     "prun_memory": memory,
     "prun_pairs": pairs,
+    "prun_processes": partial(processes, note="started before the profile"),
+    "prun_processes_hostile": partial(processes, _HOSTILE, _HOSTILE),
     "prun_threads": threads,
 }

@@ -1,0 +1,317 @@
+"""In a child process: measure, and send what was measured so far to the parent.
+
+Cumulative figures go out every quarter of a second, when the profile ends, and when the
+process does, so that one which is killed is missing no more than its last moments.
+Nothing here ever waits for the parent, except for a fraction of a second at the very end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NoReturn, Protocol
+
+from .. import _core
+from ..results import Result
+
+__all__ = [
+    "ABANDON",
+    "ALIVE",
+    "CONFIG",
+    "LAST",
+    "VARIABLE",
+    "Recorder",
+    "boot",
+    "follow",
+    "is_helper",
+]
+
+#: The environment variable that names the private folder of the profiled process. The
+#: folder is there only while a profile runs; its name stays the same, because processes
+#: such as multiprocessing's fork server keep the environment of the first profile.
+VARIABLE = "NBPROBE_CHILDREN"
+#: Files there: what to do; and a pipe that nobody writes to, which ends with the profile.
+CONFIG = "config.json"
+ALIVE = "alive"
+
+# Seconds between two messages; longer where taking a snapshot is dear, so that it costs
+# no more than a fiftieth of the time.
+_PERIOD = 0.25
+_DEAREST_SHARE = 0.02
+_HELLO_PATIENCE_MS = 50
+_LAST_PATIENCE_MS = 300
+_TERM_PATIENCE_MS = 500
+
+_HELLO, _PART, LAST = 1, 2, 3
+
+
+class Recorder(Protocol):
+    """What measures for one tool in a child process."""
+
+    def start(self) -> None:
+        """Begin; not called twice."""
+
+    def stop(self) -> None:
+        """End; the result stays."""
+
+    def result(self, ignored_threads: frozenset[int]) -> Result:
+        """Give what was measured so far, without these threads, which are ours."""
+
+
+# The only classes that a configuration can name; nothing is imported because it says so.
+_RECORDERS = {"prun": ("prun.recorder", "CallRecorder")}
+
+# Processes that do no work of the user's, by the command that starts them. The trackers
+# never do; the fork server does after it has forked.
+_TRACKER = "resource_tracker import main"
+_FORK_SERVER = "from multiprocessing.forkserver import main"
+
+
+class _Post:
+    """Hands messages to the parent: through its socket, or into its private folder.
+
+    A process that ends before it is connected has the folder, and so has one on a system
+    without sockets.
+    """
+
+    def __init__(self, folder: str, endpoint: str, started_ns: int) -> None:
+        self._path = os.path.join(folder, f"{os.getpid()}-{started_ns}")
+        self._courier: _core.Courier | None = None
+        if endpoint:
+            try:
+                self._courier = _core.Courier(endpoint)
+            except OSError:
+                pass  # the parent looks for files as well
+
+    def send(self, message: bytes, patience_ms: int) -> bool:
+        """Say whether the message is on its way; without patience it may be dropped."""
+        if self._courier is not None:
+            if self._courier.send(message, patience_ms):
+                return True
+            if not patience_ms:
+                return False
+        try:
+            with open(self._path + ".part", "wb") as file:
+                file.write(message)
+            os.replace(self._path + ".part", self._path + ".snapshot")
+        except OSError:
+            return False
+        return True
+
+    def close(self, patience_ms: int) -> None:
+        """Wait so long for what is on its way."""
+        if self._courier is not None:
+            self._courier.close(patience_ms)
+
+
+class _Reporter:
+    """Measures in this process, and reports until it ends or the profile does."""
+
+    def __init__(self, folder: str, config: dict[str, Any]) -> None:
+        self._config = config
+        self._started_ns = time.time_ns()
+        self._sequence = 0
+        self._dropped = 0
+        self._is_over = False
+        self._lock = threading.Lock()  # of what follows, and of the end
+        self._recorder = _new_recorder(config)
+        self._post = _Post(folder, config["endpoint"], self._started_ns)
+        self._alive = os.open(os.path.join(folder, ALIVE), os.O_RDONLY | os.O_NONBLOCK)
+        self._term_read, self._term_write = os.pipe()
+        self._thread = threading.Thread(
+            target=self._work, name="nbprobe reporter", daemon=True
+        )
+
+    def start(self) -> None:
+        _core.take_sigterm(self._term_write, _TERM_PATIENCE_MS)
+        self._thread.start()
+        with self._lock:
+            self._send(_HELLO, None, _HELLO_PATIENCE_MS)
+        self._recorder.start()
+
+    def finish(self) -> None:
+        """Send the last word; once more does nothing."""
+        # The thread may hold the lock for as long as a snapshot takes, or, in a fork that
+        # we know nothing of, for ever.
+        if self._lock.acquire(timeout=1):
+            try:
+                if not self._is_over:
+                    self._is_over = True
+                    self._recorder.stop()
+                    self._report(LAST, _LAST_PATIENCE_MS)
+                    self._post.close(_LAST_PATIENCE_MS)
+            finally:
+                self._lock.release()
+
+    def abandon(self) -> None:
+        """Stop what a fork has inherited; its thread and its sockets are not here."""
+        self._recorder.stop()
+        for descriptor in (self._alive, self._term_read, self._term_write):
+            os.close(descriptor)
+
+    def _work(self) -> None:
+        pause = _PERIOD
+        waiting = [self._alive, self._term_read]
+        while True:
+            ready, _, _ = select.select(waiting, [], [], pause)
+            if self._is_over:
+                return
+            if self._term_read in ready:
+                self.finish()
+                signal.raise_signal(signal.SIGTERM)
+            if self._alive in ready:
+                self.finish()
+                _unhook()
+                return
+            start = time.thread_time()
+            with self._lock:
+                if not self._is_over:
+                    self._report(_PART, 0)
+            pause = max(_PERIOD, (time.thread_time() - start) / _DEAREST_SHARE)
+
+    def _report(self, stage: int, patience_ms: int) -> None:
+        ignored = frozenset({self._thread.ident or 0})
+        self._send(stage, self._recorder.result(ignored), patience_ms)
+
+    def _send(self, stage: int, result: Result | None, patience_ms: int) -> None:
+        about = {"name": _process_name(), "taken_ns": time.time_ns()}
+        records = [json.dumps(about).encode()]
+        if result is not None:
+            records.append(result.to_json().encode())
+        self._sequence += 1
+        session = self._config["session"]
+        header = (
+            session,
+            os.getpid(),
+            os.getppid(),
+            self._started_ns,
+            self._sequence,
+            self._dropped,
+            stage,
+        )
+        if not self._post.send(_core.write_snapshot(header, records), patience_ms):
+            self._dropped += 1
+
+
+def _new_recorder(config: dict[str, Any]) -> Recorder:
+    module, name = _RECORDERS[config["tool"]]
+    recorder = getattr(import_module(f"..{module}", __package__), name)
+    return recorder(config["options"])  # type: ignore[no-any-return]
+
+
+def _process_name() -> str:
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:
+        current = processes.current_process()
+        if current.name != "MainProcess":
+            return str(current.name)
+    module = sys.modules.get("__main__")
+    spec = getattr(module, "__spec__", None)
+    if spec is not None:
+        return str(spec.name)
+    return os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+
+
+#: By session: what stops the recording that a fork of the profiled process inherits.
+ABANDON: dict[int, Callable[[], object]] = {}
+
+_reporter: _Reporter | None = None
+_real_exit = os._exit
+_is_following = False
+
+
+def boot() -> None:
+    """Start in a process that began with an interpreter of its own."""
+    command = " ".join(sys.orig_argv)
+    if _TRACKER in command:
+        return
+    follow()
+    if not is_helper(command):
+        _start()
+
+
+def is_helper(command: str) -> bool:
+    """Whether a process, by its command, does no work of the user's."""
+    return _TRACKER in command or _FORK_SERVER in command
+
+
+def follow() -> None:
+    """From now on, start in every process that this one forks; once more does nothing.
+
+    `os.register_at_fork` has no opposite: what stays is one look at the environment in
+    each later fork.
+    """
+    global _is_following
+    if not _is_following:
+        _is_following = True
+        os.register_at_fork(after_in_child=_start)
+
+
+def _start() -> None:
+    """Start in this process if a profile runs."""
+    global _reporter
+    inherited, _reporter = _reporter, None
+    folder = os.environ.get(VARIABLE, "")
+    try:
+        if inherited is not None:
+            inherited.abandon()
+        for abandon in ABANDON.values():
+            abandon()
+        ABANDON.clear()
+        try:
+            with open(os.path.join(folder, CONFIG), "rb") as file:
+                config = json.load(file)
+        except OSError:
+            return  # no profile runs any more
+        _reporter = _Reporter(folder, config)
+        _hook()
+        _reporter.start()
+    except Exception as error:
+        _reporter = None
+        _leave_note(folder, error)
+
+
+def _leave_note(folder: str, error: Exception) -> None:
+    """Tell the parent why this process is not profiled; to it alone."""
+    try:
+        with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
+            file.write(f"{type(error).__name__}: {error}".splitlines()[0])
+    except OSError:
+        pass  # the profile is over
+
+
+def _finish() -> None:
+    global _reporter
+    reporter, _reporter = _reporter, None
+    if reporter is not None:
+        try:
+            reporter.finish()
+        except Exception as error:
+            _leave_note(os.environ.get(VARIABLE, ""), error)
+
+
+def _exit(status: int) -> NoReturn:
+    """In place of `os._exit`, which runs no exit functions: multiprocessing ends so."""
+    _finish()
+    _real_exit(status)
+
+
+def _hook() -> None:
+    atexit.register(_finish)
+    os._exit = _exit
+
+
+def _unhook() -> None:
+    """The profile is over and this process is not: nothing stays switched on."""
+    atexit.unregister(_finish)
+    _core.release_sigterm()
+    if os._exit is _exit:
+        os._exit = _real_exit

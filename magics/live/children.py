@@ -1,0 +1,382 @@
+"""In the profiled process: follow the processes that it starts, and collect from them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _core
+from ..errors import ResultFileError
+from ..results import Result, parse
+from . import child
+from .proc import command_of, descendants, is_alive, is_python, script
+from .processes import Process
+
+__all__ = ["Children", "Gathered"]
+
+# How often the kernel is asked which processes there are: it forgets those that ended.
+_LOOK_S = 0.1
+# For processes that live on, to take their last figures.
+_LAST_WORDS_S = 2.0
+# What a process sent just before it ended may still be on its way.
+_POST_S = 0.3
+# sockaddr_un has 108 bytes on Linux and 104 on macOS.
+_LONGEST_PATH = 100
+
+_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
+_OLD = "started before the profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the children of one profile gave.
+
+    Attributes
+    ----------
+    processes : tuple of Process
+        All Python processes that were seen, those that sent something first.
+    results : tuple of (Process, Result)
+        What they measured.
+    others : int
+        Processes of other programs that were seen.
+    faults : int
+        Messages that were damaged or of strangers.
+    """
+
+    processes: tuple[Process, ...] = ()
+    results: tuple[tuple[Process, Result], ...] = ()
+    others: int = 0
+    faults: int = 0
+
+
+class _Message:
+    """A snapshot: its header, its records, and how many of that process came with it."""
+
+    def __init__(
+        self,
+        first: int,
+        received: int,
+        header: tuple[int, int, int, int, int, int, int],
+        records: list[bytes],
+    ) -> None:
+        self.session, self.pid, self.parent, self.started_ns = header[:4]
+        self.sequence, dropped, self.stage = header[4:]
+        self.records = records
+        # A file stands for all that came before it; what was dropped never left.
+        self.arrived = received or self.sequence - dropped
+        self.lost = 0
+        if received:
+            self.lost = max(0, self.sequence - first + 1 - received - dropped)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A process below this one, as the kernel tells of it."""
+
+    parent: int
+    is_old: bool  # it was there before the profile
+    command: str = ""
+    is_python: bool | None = None  # not known of one that ended at once
+
+
+class Children:
+    """The processes that are started between `start` and `stop`, and what they measure.
+
+    Parameters
+    ----------
+    tool : str
+        Which tool measures in them: ``'prun'``.
+    options : dict
+        What its recorder is made with; plain data.
+    use_socket : bool
+        Receive through ZeroMQ. Without, and where no socket can be made, through files.
+
+    Notes
+    -----
+    A child finds out what to do by the environment variable ``NBPROBE_CHILDREN``, and
+    starts measuring before its first line by a ``sitecustomize`` module in ``PYTHONPATH``;
+    a fork needs neither. All that is undone by `stop`. Processes that ran before are not
+    attached to, nor are those started with ``python -I``, ``-E`` or ``-S`` or in an
+    environment made from nothing: they are named as silent.
+    """
+
+    def __init__(
+        self, tool: str, options: dict[str, Any], *, use_socket: bool = True
+    ) -> None:
+        self._tool = tool
+        self._options = options
+        self._use_socket = use_socket
+        self._session = secrets.randbits(63)
+        self._collector: _core.Collector | None = None
+        self._folder = ""
+        self._alive = -1
+        self._environment: dict[str, tuple[str | None, str]] = {}
+        self._seen: dict[int, _Seen] = {}
+        self._over = threading.Event()
+        self._watcher = threading.Thread(
+            target=self._watch, name="nbprobe children", daemon=True
+        )
+        self._started_ns = 0
+        self._damaged = 0  # of the messages
+        self._gathered: Gathered | None = None
+
+    @property
+    def own_threads(self) -> frozenset[int]:
+        """Threads of this process that are not the user's, by ident."""
+        return frozenset({self._watcher.ident or 0})
+
+    def start(self, abandon: Callable[[], object]) -> None:
+        """Follow what is started from now on.
+
+        Parameters
+        ----------
+        abandon : callable
+            Stops the recording of this process; called in its forks, which have a copy of
+            it and need one of their own.
+        """
+        self._started_ns = time.time_ns()
+        self._folder = _new_folder()
+        alive = os.path.join(self._folder, child.ALIVE)
+        os.mkfifo(alive, 0o600)
+        # For reading as well: opening for writing alone waits for a reader.
+        self._alive = os.open(alive, os.O_RDWR | os.O_NONBLOCK)
+        endpoint = self._open_socket()
+        config = {
+            "tool": self._tool,
+            "options": self._options,
+            "session": self._session,
+            "endpoint": endpoint,
+        }
+        path = os.path.join(self._folder, child.CONFIG)
+        with open(path, "x") as file:
+            json.dump(config, file)
+
+        def leave() -> None:
+            """In a fork: it must not seem to its own children that the parent lives."""
+            os.close(self._alive)
+            abandon()
+
+        child.ABANDON[self._session] = leave
+        child.follow()
+        self._look(is_old=True)
+        search = os.environ.get("PYTHONPATH")
+        self._set(child.VARIABLE, self._folder)
+        self._set("PYTHONPATH", os.pathsep.join([_BOOT, search] if search else [_BOOT]))
+        self._watcher.start()
+
+    @contextmanager
+    def during(self, abandon: Callable[[], object]) -> Iterator[None]:
+        """Follow what is started in a block, see `start`, and stop in any case."""
+        self.start(abandon)
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def stop(self) -> Gathered:
+        """Follow no more; give what has been measured, and leave nothing behind.
+
+        Once more it gives the same.
+        """
+        if self._gathered is None:
+            self._gathered = self._stop()
+        return self._gathered
+
+    def _stop(self) -> Gathered:
+        self._restore()
+        child.ABANDON.pop(self._session, None)
+        os.unlink(os.path.join(self._folder, child.CONFIG))
+        os.close(self._alive)  # all children send what they have, and leave
+        self._over.set()
+        self._watcher.join()
+        self._look()
+        try:
+            return self._gather(self._last_words())
+        finally:
+            if self._collector is not None:
+                self._collector.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _open_socket(self) -> str:
+        """Give the address of the collector; '' where there is none."""
+        endpoint = f"ipc://{self._folder}/socket"
+        if self._use_socket and len(endpoint) <= _LONGEST_PATH:
+            try:
+                self._collector = _core.Collector(endpoint, self._session)
+            except OSError:
+                return ""  # no sockets on that file system: through files then
+            return endpoint
+        return ""
+
+    # What is changed in this process.
+
+    def _set(self, name: str, value: str) -> None:
+        self._environment[name] = os.environ.get(name), value
+        os.environ[name] = value
+
+    def _restore(self) -> None:
+        for name, (before, ours) in self._environment.items():
+            if os.environ.get(name) != ours:
+                continue  # somebody else's by now
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
+
+    # Which processes there are.
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            self._look()
+
+    def _look(self, *, is_old: bool = False) -> None:
+        for pid, parent in descendants().items():
+            seen = self._seen.setdefault(pid, _Seen(parent, is_old))
+            # Both change when a fork becomes another program, and are gone at its end.
+            seen.command = command_of(pid) or seen.command
+            if (answer := is_python(pid)) is not None:
+                seen.is_python = answer
+
+    # What they sent.
+
+    def _messages(self) -> list[_Message]:
+        """Give the latest message of each process."""
+        rows = [] if self._collector is None else self._collector.peers()
+        # A child that was not connected in time has left a file.
+        for name in sorted(os.listdir(self._folder)):
+            if name.endswith(".snapshot"):
+                with open(os.path.join(self._folder, name), "rb") as file:
+                    rows.append((0, 0, file.read()))
+        latest: dict[tuple[int, int], _Message] = {}
+        self._damaged = 0
+        for first, received, content in rows:
+            try:
+                message = _Message(first, received, *_core.read_snapshot(content))
+            except ValueError:
+                self._damaged += 1
+                continue
+            key = message.pid, message.started_ns
+            if key not in latest or message.sequence > latest[key].sequence:
+                latest[key] = message
+        return list(latest.values())
+
+    def _last_words(self) -> list[_Message]:
+        """Wait until every process that lives has sent its last figures, or Ctrl-C."""
+        start = time.monotonic()
+        messages = self._messages()
+        try:
+            while True:
+                waited = time.monotonic() - start
+                unfinished = [m.pid for m in messages if m.stage != child.LAST]
+                living = any(map(is_alive, unfinished))
+                if not unfinished or waited > (_LAST_WORDS_S if living else _POST_S):
+                    break
+                time.sleep(0.005)
+                messages = self._messages()
+        except KeyboardInterrupt:
+            pass  # what is there is there
+        return messages
+
+    def _gather(self, messages: list[_Message]) -> Gathered:
+        results = []
+        faults = self._damaged
+        for message in messages:
+            try:
+                results.append(self._open(message))
+            except (ValueError, ResultFileError):
+                faults += 1
+        if self._collector is not None:
+            counts = self._collector.counts()
+            faults += counts["faulty"] + counts["foreign"] + counts["refused"]
+        silent, others = self._silent({process.pid for process, _ in results})
+        return Gathered(
+            processes=(*(process for process, _ in results), *silent),
+            results=tuple((p, result) for p, result in results if result is not None),
+            others=others,
+            faults=faults,
+        )
+
+    def _open(self, message: _Message) -> tuple[Process, Result | None]:
+        if message.session != self._session or not message.records:
+            raise ValueError("not of this profile")
+        about = json.loads(message.records[0])
+        if not isinstance(about, dict):
+            raise ValueError("not an object")
+        name, taken_ns = about.get("name"), about.get("taken_ns")
+        if not isinstance(name, str) or type(taken_ns) is not int:
+            raise ValueError("not what a child says of itself")
+        state = "running"
+        if not is_alive(message.pid):
+            state = "finished" if message.stage == child.LAST else "killed"
+        process = Process(
+            pid=message.pid,
+            parent=message.parent,
+            name=name[:100],
+            state=state,
+            since_ns=message.started_ns - self._started_ns,
+            until_ns=taken_ns - self._started_ns,
+            snapshots=message.arrived,
+            lost=message.lost,
+            note=self._note(message.pid),
+        )
+        records = message.records
+        return process, parse(records[1]) if len(records) > 1 else None
+
+    def _silent(self, attached: set[int]) -> tuple[list[Process], int]:
+        """Give the Python processes that sent nothing, and count other programs."""
+        silent = []
+        others = 0
+        own = command_of(os.getpid())
+        for pid, seen in self._seen.items():
+            # With our own command it was about to become another program when seen last.
+            is_becoming = seen.command == own and not seen.is_old
+            if pid in attached or not seen.command or is_becoming:
+                continue
+            if seen.is_python is False:
+                others += not seen.is_old
+            elif not child.is_helper(seen.command) and (
+                not seen.is_old or is_alive(pid)
+            ):
+                silent.append(
+                    Process(
+                        pid=pid,
+                        parent=seen.parent,
+                        name=script(seen.command),
+                        state="silent",
+                        note=_OLD if seen.is_old else self._note(pid),
+                    )
+                )
+        return silent, others
+
+    def _note(self, pid: int) -> str:
+        try:
+            with open(os.path.join(self._folder, f"{pid}.note")) as file:
+                return file.read(500)
+        except OSError:
+            return ""
+
+
+_folder = ""
+
+
+def _new_folder() -> str:
+    """Make the private folder, mode 0700, under the name that it had before."""
+    global _folder
+    if _folder:
+        try:
+            os.mkdir(_folder, 0o700)
+        except OSError:
+            pass  # somebody has taken the name, or another profile runs
+        else:
+            return _folder
+    _folder = tempfile.mkdtemp(prefix="nbprobe-")
+    return _folder

@@ -1,0 +1,90 @@
+"""Make one profile of those of several processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from .result import Function, ProfileResult, Thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from ..live.children import Children, Gathered
+
+__all__ = ["following", "merged", "with_children", "without_threads"]
+
+# The file that a notebook's cell is compiled as: the kernel's process number, which is
+# another in every process, and a hash of the cell's text.
+_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\d+\.py)$")
+
+
+def following(
+    children: Children | None, abandon: Callable[[], object]
+) -> AbstractContextManager[None]:
+    """Follow child processes during a block, if they are to be; see `Children.start`."""
+    return nullcontext() if children is None else children.during(abandon)
+
+
+def with_children(own: ProfileResult, children: Children | None) -> ProfileResult:
+    """Stop following child processes, and add what they measured."""
+    if children is None:
+        return own
+    return merged(without_threads(own, children.own_threads), children.stop())
+
+
+def merged(own: ProfileResult, gathered: Gathered) -> ProfileResult:
+    """Add what the child processes measured, as threads that name their process.
+
+    A function is the same in two processes when file, line and name are; for a cell of a
+    notebook the text of the cell stands for its file.
+    """
+    functions = list(own.functions)
+    known = {_identity(function): at for at, function in enumerate(functions)}
+    threads = list(own.threads)
+    unseen = own.unseen
+    displaced = own.displaced
+    for process, result in gathered.results:
+        if not isinstance(result, ProfileResult):
+            continue
+        places = []
+        for function in result.functions:
+            place = known.setdefault(_identity(function), len(functions))
+            if place == len(functions):
+                functions.append(function)
+            places.append(place)
+        threads += [_moved(thread, places, process.label) for thread in result.threads]
+        unseen += result.unseen
+        displaced |= result.displaced
+    return dataclasses.replace(
+        own,
+        functions=tuple(functions),
+        threads=tuple(threads),
+        unseen=unseen,
+        displaced=displaced,
+        processes=gathered.processes,
+        other_programs=gathered.others,
+    )
+
+
+def without_threads(result: ProfileResult, idents: frozenset[int]) -> ProfileResult:
+    """Leave out threads that are not the user's."""
+    threads = tuple(t for t in result.threads if t.ident not in idents)
+    return dataclasses.replace(result, threads=threads)
+
+
+def _identity(function: Function) -> tuple[str, int, str, str]:
+    cell = _CELL.fullmatch(function.file)
+    file = cell[1] if cell else function.file
+    return file, function.line, function.name, function.qualname
+
+
+def _moved(thread: Thread, places: list[int], process: str) -> Thread:
+    return dataclasses.replace(
+        thread,
+        function=tuple(places[function] for function in thread.function),
+        process=process,
+    )

@@ -1,0 +1,273 @@
+"""Child processes under a profile: for each way of starting one, the right totals."""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbprobe.code import Code
+from nbprobe.live.children import Children
+from nbprobe.live.processes import Process, describe
+from nbprobe.prun.calibration import costs
+from nbprobe.prun.engine import profile
+from nbprobe.prun.result import ProfileResult
+
+HERE = os.path.dirname(__file__)
+sys.path.insert(0, HERE)  # for child processes, which import it too
+import known_work as works  # noqa: E402
+
+Run = Callable[..., ProfileResult]
+
+IMPORT = f"import sys; sys.path.insert(0, {HERE!r}); import known_work as work"
+
+
+# What the profiled statements use.
+NAMES = {
+    "ProcessPoolExecutor": ProcessPoolExecutor,
+    "os": os,
+    "signal": signal,
+    "subprocess": subprocess,
+    "sys": sys,
+    "time": time,
+    "work": works.work,
+    "works": works,
+}
+
+
+@pytest.fixture(params=["socket", "files"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Profile a statement with its children, by both ways of collecting."""
+
+    def run(statement: str, **names: Any) -> ProfileResult:
+        children = Children(
+            "prun",
+            {"builtins": True, "costs": costs(True)},
+            use_socket=request.param == "socket",
+        )
+        partial: list[ProfileResult] = []
+        try:
+            return profile(
+                Code(statement, ast.parse(statement), "<statement>"),
+                globals=NAMES | names,
+                children=children,
+                on_partial=partial.append,
+            )
+        except ZeroDivisionError:
+            return partial[0]
+
+    return run
+
+
+def leaves(result: ProfileResult) -> int:
+    return sum(
+        calls
+        for thread in result.threads
+        for function, calls in zip(thread.function, thread.calls, strict=True)
+        if result.functions[function].name == "leaf"
+    )
+
+
+def states(result: ProfileResult) -> list[str]:
+    """How the processes ended, without those that an earlier test has left behind."""
+    news = (p for p in result.processes if p.note != "started before the profile")
+    return sorted(process.state for process in news)
+
+
+def test_environment_is_as_before(run: Run) -> None:
+    before = dict(os.environ)
+    threads = threading.active_count()
+    descriptors = set(os.listdir("/proc/self/fd"))
+    result = run("assert 'NBPROBE_CHILDREN' in os.environ; work(10)")
+    assert leaves(result) == 10
+    assert result.processes == ()
+    assert dict(os.environ) == before
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("end", ["close", "terminate"])
+def test_a_pool(run: Run, method: str, end: str) -> None:
+    result = run(
+        "pool = context.Pool(2); works.work_on(pool, 4, 1000);"
+        f"pool.{end}(); pool.join()",
+        context=multiprocessing.get_context(method),
+    )
+    assert leaves(result) == 4000
+    assert leaves(result.by_process()[""]) == 0
+    # One that is ended while it starts has nothing to say.
+    assert "finished" in states(result)
+    assert "killed" not in states(result)
+
+
+def test_an_executor(run: Run) -> None:
+    result = run(
+        "with ProcessPoolExecutor(2) as pool: list(pool.map(work, [1000] * 4))"
+    )
+    assert leaves(result) == 4000
+    assert set(states(result)) == {"finished"}
+
+
+def test_a_fork_and_a_program(run: Run) -> None:
+    result = run(
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    works.work_and_exit_at_once(500)\n"
+        "status = os.waitpid(pid, 0)[1]\n"
+        f"subprocess.run([sys.executable, '-c', {IMPORT + '; work.work(77)'!r}])\n"
+        "subprocess.run(['sleep', '0.3'])\n"
+        "assert os.waitstatus_to_exitcode(status) == 3"
+    )
+    assert sorted(leaves(part) for part in result.by_process().values()) == [0, 77, 500]
+    assert states(result) == ["finished"] * 2
+    assert result.other_programs == 1
+
+
+def test_a_process_of_a_process(run: Run) -> None:
+    result = run(
+        "pool = context.Pool(1); pool.map(works.nested, [300]); pool.close(); pool.join()",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert sorted(leaves(part) for part in result.by_process().values()) == [
+        0,
+        300,
+        300,
+    ]
+    inner, outer = sorted(result.processes, key=lambda process: process.name != "-c")
+    assert inner.parent == outer.pid
+
+
+def test_one_that_is_killed_is_missing_its_last_moments(run: Run) -> None:
+    result = run(
+        "p = context.Process(target=works.work_and_die, args=(900,)); p.start(); p.join()",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert leaves(result) == 900
+    (process,) = result.processes
+    assert process.state == "killed"
+    assert "killed" in describe(result.processes)
+
+
+def test_one_that_lives_on_gives_all_it_has(run: Run) -> None:
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        result = run("assert pool.submit(work, 600).result()", pool=pool)
+        assert leaves(result) == 600
+        assert states(result) == ["running"]
+        # Nothing is left switched on in it.
+        assert pool.submit(os._exit.__module__.__str__).result() == "posix"
+        later = run("assert pool.submit(work, 600).result()", pool=pool)
+        assert leaves(later) == 0
+        assert later.processes[0].note == "started before the profile"
+
+
+def test_those_that_cannot_attach_are_named(run: Run) -> None:
+    sleep = "import time; time.sleep(0.4)"
+    result = run(
+        "a = subprocess.Popen([sys.executable, '-I', '-c', sleep])\n"
+        "b = subprocess.Popen([sys.executable, '-c', sleep], env={})\n"
+        "a.wait(), b.wait()",
+        sleep=sleep,
+    )
+    assert states(result) == ["silent", "silent"]
+    assert describe(result.processes) == "2 child processes: 2 did not attach"
+
+
+def test_what_was_gathered_is_kept_when_the_code_raises(run: Run) -> None:
+    result = run(
+        "p = context.Process(target=work, args=(50,)); p.start(); p.join(); 1 / 0",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert result.interrupted
+    assert leaves(result) == 50
+
+
+def test_sigterm_still_ends_a_process_that_holds_the_interpreter(run: Run) -> None:
+    # One call of C for half a minute, which does not let go of the GIL.
+    source = "sum(range(3 * 10**9))"
+    result = run(
+        "p = subprocess.Popen([sys.executable, '-c', source]); time.sleep(0.5)\n"
+        "p.terminate()\n"
+        "assert p.wait(20) == -signal.SIGTERM",
+        source=source,
+    )
+    assert states(result) == ["killed"]
+
+
+def test_a_handler_of_the_users_own_stays(run: Run) -> None:
+    source = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "print(flush=True)\n"
+        "time.sleep(60)"
+    )
+    result = run(
+        "p = subprocess.Popen([sys.executable, '-c', source], stdout=-1)\n"
+        "p.stdout.readline(); p.stdout.close()\n"
+        "p.terminate()\n"
+        "assert p.wait(20) == 5",
+        source=source,
+    )
+    assert states(result) == ["finished"]
+
+
+def test_another_sitecustomize_still_runs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['SEEN'] = 'yes'")
+    code = "import os, sys; sys.exit(os.environ.get('SEEN') != 'yes')"
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(tmp_path)
+    try:
+        result = run(
+            "assert subprocess.run([sys.executable, '-c', code]).returncode == 0",
+            code=code,
+        )
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    assert states(result) == ["finished"]
+
+
+def test_many_at_once(run: Run) -> None:
+    result = run(
+        "ps = [context.Process(target=work, args=(100,)) for _ in range(64)]\n"
+        "for p in ps: p.start()\n"
+        "for p in ps: p.join()",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert len(result.processes) == 64
+    assert leaves(result) == 6400
+    assert set(states(result)) == {"finished"}
+
+
+def test_parts_make_the_whole(run: Run) -> None:
+    result = run(
+        "p = context.Process(target=work, args=(50,)); p.start(); p.join(); work(20)",
+        context=multiprocessing.get_context("fork"),
+    )
+    parts = result.by_process()
+    assert list(parts) == ["", result.processes[0].label]
+    assert [leaves(part) for part in parts.values()] == [20, 50]
+    assert sum(part.calls for part in parts.values()) == result.calls
+
+
+def test_a_state_must_be_one() -> None:
+    with pytest.raises(ValueError, match="no state"):
+        Process(pid=1, parent=1, name="x", state="dead")
+
+
+def test_nothing_seen_is_said() -> None:
+    assert describe(()) == "no child processes were seen"
