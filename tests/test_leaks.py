@@ -111,6 +111,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "asizeof": lambda: asizeof(SERIES, {"x": SERIES}),
     "asized": lambda: asized({"x": SERIES}, detail=2),
     "draw": picture,
+    "running_holders": lambda: _core.running_holders([SERIES], ("nbprobe",)),
     "measure": lambda: measure("zero", "zero = 0", globals={}, number=2, repeat=2),
     "measure, failing": failing_statement,
 }
