@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._core import referents, referrers
+from .._core import referents, referrers, tracked_referrers
 
 __all__ = ["find_backref_chain", "find_ref_chain", "is_proper_module"]
 
@@ -77,7 +77,12 @@ def find_backref_chain(
     The heap is looked through once for each reference in the chain, however many objects
     are met on the way.
     """
-    return _find_chain(obj, predicate, referrers, max_depth, extra_ignore, collect)
+    ignored = {*extra_ignore, id(extra_ignore)}  # it may be an iterator
+    chain = _find_chain(obj, predicate, tracked_referrers, max_depth, ignored, collect)
+    if len(chain) == 1 and not predicate(obj):
+        # Untracked holders are rarely on the way, and looking into them takes long.
+        chain = _find_chain(obj, predicate, referrers, max_depth, ignored, False)
+    return chain
 
 
 def _find_chain(

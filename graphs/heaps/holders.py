@@ -29,14 +29,19 @@ class Way:
         Where it begins, in words.
     origin : str
         ``'module'``, ``'frame'``, ``'outside'`` or ``'garbage'``.
+    types : tuple of str
+        Of the objects on the way.
     """
 
-    __slots__ = ("expression", "origin", "place")
+    __slots__ = ("expression", "origin", "place", "types")
 
-    def __init__(self, expression: str, place: str, origin: str) -> None:
+    def __init__(
+        self, expression: str, place: str, origin: str, types: tuple[str, ...]
+    ) -> None:
         self.expression = expression
         self.place = place
         self.origin = origin
+        self.types = types
 
 
 def folded(expression: str) -> str:
@@ -47,29 +52,33 @@ def folded(expression: str) -> str:
 def way_to(heap: Heap, node: int) -> Way:
     """Find the shortest way to an object of a heap with names."""
     origin, steps = heap.path(node)
-    _, type_name, _, label, _, _ = heap.node(steps[0][0])
-    names = []
-    for number, name in steps[1:]:
-        names.append(name or f" -> ({heap.node(number)[1]})")
-    path = folded("".join(names))
+    known = [heap.node(number) for number, _ in steps]
+    types = tuple(row[1] for row in known)
+    label = known[0][3]
+    path = folded(
+        "".join(
+            name or f" -> ({type_name})"
+            for (_, name), type_name in zip(steps[1:], types[1:], strict=True)
+        )
+    )
+    if origin == "module" and label == "__main__":
+        return Way(path.removeprefix("."), "variable of __main__", origin, types)
     if origin == "module":
-        if label == "__main__":
-            return Way(path.removeprefix("."), "variable of __main__", origin)
-        return Way(f"{label or type_name}{path}", f"module {label}", origin)
+        return Way(f"{label or types[0]}{path}", f"module {label}", origin, types)
     if origin == "frame":
-        return Way(path, f"in the running function {label}", origin)
-    if origin == "garbage":
-        return Way(f"({type_name})", "garbage that waits for the collector", origin)
+        return Way(path, f"in the running function {label}", origin, types)
     where = "held by C code, by the interpreter or by a running expression"
-    return Way(f"({type_name}){path}", where, origin)
+    if origin == "garbage":
+        where = "garbage that waits for the collector"
+    return Way(f"({types[0]}){path}", where, origin, types)
 
 
 def is_bookkeeping(way: Way) -> bool:
     """Tell whether a way leads through what IPython keeps for itself."""
+    if any(map(_HOSTS.match, way.types)):
+        return True
     if way.origin == "module" and not way.place.startswith("variable"):
         return _HOSTS.match(way.expression) is not None
-    if way.origin == "frame":
-        return False
-    if way.origin == "outside":
-        return _HOSTS.match(way.expression[1:]) is not None
-    return _HISTORY.match(way.expression) is not None
+    return (
+        way.place.startswith("variable") and _HISTORY.match(way.expression) is not None
+    )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from nbprobe import _core
+from nbprobe.graphs import find_backref_chain, is_proper_module
 
 
 class Node:
@@ -269,3 +270,13 @@ def test_holders_that_no_list_of_objects_has_are_found() -> None:
     gc.collect()
     assert not gc.is_tracked(untracked)
     assert any(it is untracked for it in _core.referrers([inner])[0])
+
+
+def test_a_chain_leads_through_untracked_holders() -> None:
+    inner = "".join(map(str, range(40)))
+    KEPT.append((inner, 1))
+    gc.collect()
+    assert not gc.is_tracked(KEPT[-1])
+    chain = find_backref_chain(inner, is_proper_module, extra_ignore=iter([]))
+    assert is_proper_module(chain[0]) and chain[-1] is inner
+    KEPT.clear()
