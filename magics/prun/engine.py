@@ -62,7 +62,6 @@ def profile(
     run = runner(recording, code, globals=globals, locals=locals)
 
     def result(*, interrupted: bool) -> ProfileResult:
-        found = recording.result(
         own = recording.result(
             code.source,
             sort=sort,
@@ -70,8 +69,7 @@ def profile(
             interrupted=interrupted,
             wall_ns=end - start,
         )
-        return _without_the_kernels(found)
-        return with_children(own, children)
+        return with_children(_without_the_kernels(own), children)
 
     with following(children, recording.disable):
         start = end = perf_counter_ns()
@@ -83,11 +81,7 @@ def profile(
                 on_partial(result(interrupted=True))
             raise
         end = perf_counter_ns()
-        if on_partial is not None:
-            on_partial(result(interrupted=True))
-        raise
-    end = perf_counter_ns()
-    return result(interrupted=False)
+        return result(interrupted=False)
 
 
 def _without_the_kernels(result: ProfileResult) -> ProfileResult:
@@ -118,4 +112,3 @@ def _is_kernels(thread: threading.Thread) -> bool:
     target = getattr(thread, "_target", None)
     modules = (type(thread).__module__, getattr(target, "__module__", None) or "")
     return any(name.startswith(("ipykernel.", "IPython.")) for name in modules)
-        return result(interrupted=False)
