@@ -38,6 +38,7 @@ MAGICS = (
     Row("lprun", ("line", "cell"), ".lprun.magic:Lprun"),
     Row("lprun_all", ("cell",), ".lprun.magic:Lprun"),
     Row("memit", ("line", "cell"), ".memit.magic:Memit"),
+    Row("mprun", ("line", "cell"), ".memit.magic:Mprun"),
     Row("prun", ("line", "cell"), ".prun.magic:Prun"),
     Row("refcount", ("line",), ".graphs.heaps.magic:RefcountMagic"),
     Row("show_backrefs", ("line",), ".graphs.magic:ShowBackrefs"),

@@ -1,8 +1,10 @@
-"""The ``%memit`` and ``%%memit`` magics."""
+"""The ``%memit`` and ``%mprun`` magics."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -14,14 +16,18 @@ from IPython.core.magic import (
 )
 
 from ..cell import Cell
+from ..code import Code
 from ..execution import run_setup
+from ..lprun.targets import Targets
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
 from ..runs import NAME, VS_NAME, runs_of
 from .engine import Settings, measure_code
+from .lines import LineMemory, measure_lines
 from .options import CHILDREN, INTERVAL, NATIVE, REPEAT, TIMEOUT
 from .result import MemoryResult
+from .view_lines import report
 
 TABLE = OptionTable(
     "%memit",
@@ -151,3 +157,128 @@ class Memit(ToolMagics):
             setup=first_line.source if in_cell else "",
             on_partial=partial.append,
         )
+
+
+LINES_TABLE = OptionTable(
+    "%mprun",
+    [
+        Option(
+            "functions",
+            ("-f",),
+            "Measure this function only: any expression that gives a function, a method, a "
+            "class or a module. May be given several times.",
+            "FUNCTION",
+            repeatable=True,
+        ),
+        Option("returned", ("-r",), "Return the result; as -o does."),
+        Option("text", ("-T",), "Write the tables to the text file FILE.", "FILE"),
+        Option(
+            "children",
+            ("-c",),
+            "Accepted for memory_profiler's sake: what other processes do belongs to no "
+            "line of this one; %memit -c adds it up.",
+        ),
+        *OPTIONS,
+        NATIVE,
+    ],
+    "statement",
+)
+
+LINES_HELP = """Measure line by line what functions do to memory.
+
+Usage, in line mode::
+
+    %mprun [options] statement
+
+and in cell mode, where the lines below are run too::
+
+    %%mprun [options] statement
+    more statements...
+
+Without -f the functions that the statement calls are measured, as far as they were defined
+in cells and in files of your own. For each line there is what it allocated and freed, what
+that left, and the peak above what there was when the line began, in which the temporary
+within one expression shows. Exact to the byte, in every thread, in coroutines and
+generators.
+
+Options::
+
+{options}
+
+Examples::
+
+    In [1]: %mprun clean(frame)
+    In [2]: %mprun -f clean -f Table.read main()
+"""
+
+
+@magics_class
+class Mprun(ToolMagics):
+    """The magic of memory by line."""
+
+    table = LINES_TABLE
+
+    @line_cell_magic
+    @needs_local_scope
+    @no_var_expand
+    @documented(LINES_TABLE, LINES_HELP)
+    def mprun(
+        self,
+        line: str = "",
+        cell: str | None = None,
+        local_ns: Mapping[str, Any] | None = None,
+    ) -> LineMemory | None:
+        """See `LINES_HELP`, which takes this one's place."""
+        __tracebackhide__ = True
+        assert self.shell is not None
+        try:
+            options = LINES_TABLE.parse_line(line)
+        except OptionError as error:
+            raise UsageError(f"%mprun: {error}") from None
+        code = Cell(self.shell, "mprun", line, cell, local_ns)
+        statement = _joined(code, options.rest, in_cell=cell is not None)
+        targets = Targets.named(options.functions, (), code.globals, code.locals)
+        if options.functions and not targets.functions:
+            raise UsageError(f"%mprun: {'; '.join(targets.problems)}")
+        partial: list[LineMemory] = []
+        try:
+            result = measure_lines(
+                statement,
+                functions=targets.functions,
+                globals=code.globals,
+                locals=code.locals,
+                discover=not options.functions,
+                native=options.native,
+                problems=tuple(targets.problems),
+                on_partial=partial.append,
+            )
+        except BaseException as error:
+            for result in partial:
+                self._deliver(result, options)
+            error.__traceback__ = code.user_traceback(error)
+            raise
+        return self._deliver(result, options)
+
+    def _deliver(self, result: LineMemory, options: Parsed) -> LineMemory | None:
+        assert self.shell is not None
+        delivered = deliver(self.shell, result, options)
+        if options.text:
+            Path(options.text).write_text(report(result) + "\n", encoding="utf-8")
+            print(f"\n*** Profile printout saved to text file {options.text}. ")
+        return result if options.returned else delivered
+
+
+def _joined(code: Cell, rest: str, *, in_cell: bool) -> Code:
+    """Put the statement on the magic's line and those below together."""
+    statement = code.on_line(rest)
+    if in_cell:
+        below = code.below()
+        source = f"{statement.source}\n{below.source}".strip("\n")
+        body = statement.tree.body + below.tree.body
+        statement = Code(source, ast.Module(body, []), statement.filename)
+    if not statement.tree.body:
+        raise UsageError(
+            "%mprun: there is no statement to measure; write %mprun STATEMENT, or "
+            "%%mprun and the statements on the lines below"
+        )
+    return statement

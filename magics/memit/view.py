@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..results import Result
-from . import view_change, view_measure, view_recording
+from . import view_change, view_lines, view_measure, view_recording
+from .lines import LineMemory
 from .recording import Recording
 from .result import Change, MemoryResult
 
@@ -16,16 +17,19 @@ _Show = Callable[[Any], str]
 
 _HEADLINES: dict[type[Result], _Show] = {
     Change: view_change.headline,
+    LineMemory: view_lines.headline,
     MemoryResult: view_measure.headline,
     Recording: view_recording.headline,
 }
 _TEXTS: dict[type[Result], _Show] = {
     Change: view_change.text,
+    LineMemory: view_lines.text,
     MemoryResult: view_measure.text,
     Recording: view_recording.text,
 }
 _HTMLS: dict[type[Result], _Show] = {
     Change: view_change.html,
+    LineMemory: view_lines.html,
     MemoryResult: view_measure.html,
     Recording: view_recording.html,
 }

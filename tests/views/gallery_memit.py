@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nbprobe.memit.lines import FunctionMemory, LineMemory, MemoryLine
 from nbprobe.memit.recording import Course, Recording, Span
 from nbprobe.memit.result import (
     Change,
@@ -216,12 +217,60 @@ def change() -> Change:
     return measured().diff(after)
 
 
+def by_line(**changes: Any) -> LineMemory:
+    """Make memory by line of one function, in which a temporary doubles it."""
+    source = (
+        "def clean(frame):",
+        "    frame = frame.copy()",
+        "    # text is slow",
+        "    text = frame.a.str.lower() + frame.b",
+        "    return frame.assign(text=text)",
+    )
+    lines = (
+        MemoryLine(13, 1, 50 * MIB, 120, 0, 3, 50 * MIB),
+        MemoryLine(15, 1, 100 * MIB, 90_000, 52 * MIB, 80_000, 100 * MIB),
+        MemoryLine(16, 1, 51 * MIB, 33, 50 * MIB, 20, 51 * MIB),
+    )
+    function = FunctionMemory("clean", "/home/u/clean.py", 12, source, "", lines)
+    fields: dict[str, Any] = {
+        "statement": "tidy = clean(frame)",
+        "functions": (function,),
+        "native": False,
+        "problems": (),
+        "interrupted": False,
+        "python": "3.13.0",
+        "created": "2026-11-21T11:00:00+00:00",
+    }
+    return LineMemory(**(fields | changes))
+
+
+def hostile_by_line() -> LineMemory:
+    """Make memory by line in which every text is hostile and figures are extreme."""
+    names = tuple(HOSTILE.values())
+    huge = 2**62
+    lines = tuple(
+        MemoryLine(number, huge, huge, huge, 0, huge, huge) for number in range(300)
+    )
+    functions = tuple(
+        FunctionMemory(name, name, 0, names * 40, name, lines) for name in names * 5
+    )
+    return by_line(
+        statement="\n".join(names),
+        functions=functions,
+        problems=names * 9,
+        interrupted=True,
+    )
+
+
 MEMIT: dict[str, Callable[[], Result]] = {
     "memit": measured,
     "memit_change": change,
     "memit_change_hostile": lambda: hostile_measured().diff(measured()),
     "memit_hostile": hostile_measured,
     "memit_leaks": leaking,
+    "memit_lines": by_line,
+    "memit_lines_hostile": hostile_by_line,
+    "memit_lines_nothing": lambda: by_line(functions=(), problems=("f is not there",)),
     "memit_many": many_measured,
     "memit_recording": recording,
     "memit_recording_hostile": hostile_recording,

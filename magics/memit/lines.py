@@ -1,0 +1,259 @@
+"""Memory line by line: the line engine's probes with the allocators' counters."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import CodeType, FunctionType
+from typing import Any, ClassVar
+
+from .._core import LineEngine
+from ..code import Code
+from ..execution import runner
+from ..lprun.discovery import users_functions
+from ..lprun.recording import Recording
+from ..results import Result
+
+__all__ = ["FunctionMemory", "LineMemory", "MemoryLine", "measure_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLine:
+    """What one line did, with what it called; bytes, over all its executions.
+
+    Attributes
+    ----------
+    number, hits : int
+        Of the line; how often it was executed.
+    allocated_bytes, allocations, freed_bytes, frees : int
+    peak_bytes : int
+        The most in one execution above what there was when the line began: a temporary
+        within one expression is in it.
+    """
+
+    number: int
+    hits: int
+    allocated_bytes: int
+    allocations: int
+    freed_bytes: int
+    frees: int
+    peak_bytes: int
+
+    @property
+    def net_bytes(self) -> int:
+        """What it added, less what it freed."""
+        return self.allocated_bytes - self.freed_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionMemory:
+    """One function: its text, and what each of its lines did.
+
+    Attributes
+    ----------
+    name, file : str
+    first : int
+        Number of the first line of `source`.
+    source : tuple of str
+        Empty when it is not known.
+    note : str
+        Why it is missing or may be wrong.
+    lines : tuple of MemoryLine
+        Those that ran.
+    """
+
+    name: str
+    file: str
+    first: int
+    source: tuple[str, ...]
+    note: str
+    lines: tuple[MemoryLine, ...]
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Of all its lines."""
+        return sum(line.allocated_bytes for line in self.lines)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The highest of its lines' peaks."""
+        return max((line.peak_bytes for line in self.lines), default=0)
+
+    def text(self, number: int) -> str:
+        """Give a line of the source; empty when it is not known."""
+        index = number - self.first
+        return self.source[index] if 0 <= index < len(self.source) else ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LineMemory(Result):
+    """What the lines of some functions do to memory.
+
+    Attributes
+    ----------
+    statement : str
+    functions : tuple of FunctionMemory
+        Those that ran, the one with the highest peak first.
+    native : bool
+        Whether what libraries allocate by themselves is counted.
+    problems : tuple of str
+        What was named and could not be measured.
+    interrupted : bool
+        Whether an exception or Ctrl-C ended the code early.
+    python, created : str
+        Version of the interpreter; when, ISO 8601, UTC.
+    """
+
+    kind: ClassVar[str] = "memit.lines"
+
+    statement: str
+    functions: tuple[FunctionMemory, ...]
+    native: bool
+    problems: tuple[str, ...]
+    interrupted: bool
+    python: str
+    created: str
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give one row for each line that ran."""
+        return [
+            {
+                "function": function.name,
+                "file": function.file,
+                "line": line.number,
+                "hits": line.hits,
+                "net_bytes": line.net_bytes,
+                "allocated_bytes": line.allocated_bytes,
+                "allocations": line.allocations,
+                "freed_bytes": line.freed_bytes,
+                "frees": line.frees,
+                "peak_bytes": line.peak_bytes,
+                "code": function.text(line.number),
+            }
+            for function in self.functions
+            for line in function.lines
+        ]
+
+
+class _MemoryRecording(Recording):
+    """Functions with their text, registered with an engine that counts memory."""
+
+    def __init__(self, native: bool) -> None:
+        super().__init__()
+        self.engine = LineEngine(memory=True, native=native)
+
+    def memory(self) -> tuple[FunctionMemory, ...]:
+        """Give the functions that ran."""
+        rows: dict[CodeType, dict[int, MemoryLine]] = {}
+        hits = {
+            (self._aliases.get(code, code), row[0]): row[1]
+            for code, _, lines in self.engine.lines()
+            for row in lines
+        }
+        for code, _, lines in self.engine.memory_lines():
+            root = self._aliases.get(code, code)
+            for number, (bytes_, blocks, freed, frees), _, peak, _ in lines:
+                often = hits.get((root, number), 0)
+                if often or bytes_ or freed:
+                    line = MemoryLine(number, often, bytes_, blocks, freed, frees, peak)
+                    rows.setdefault(root, {})[number] = line
+        found = []
+        for code in self._order():
+            if code in rows:
+                source = self._sources[code]
+                found.append(
+                    FunctionMemory(
+                        name=code.co_qualname,
+                        file=code.co_filename,
+                        first=source.first if source.lines else code.co_firstlineno,
+                        source=source.lines,
+                        note=source.note,
+                        lines=tuple(
+                            rows[code][number] for number in sorted(rows[code])
+                        ),
+                    )
+                )
+        return tuple(sorted(found, key=lambda function: -function.peak_bytes))
+
+
+def measure_lines(
+    code: Code,
+    *,
+    functions: Iterable[FunctionType],
+    globals: dict[str, Any],
+    locals: Mapping[str, Any] | None = None,
+    discover: bool = False,
+    native: bool = False,
+    problems: tuple[str, ...] = (),
+    on_partial: Callable[[LineMemory], None] | None = None,
+) -> LineMemory:
+    """Run code once, and measure what each line of some functions does to memory.
+
+    Parameters
+    ----------
+    code : Code
+        It may await.
+    functions : iterable of function
+    globals, locals : mapping
+        The names that the code sees; as for `runner`.
+    discover : bool
+        Measure every function of the user that it calls.
+    native : bool
+        Count what libraries allocate by themselves too.
+    on_partial : callable, optional
+        Is given what was measured when an exception ends the code.
+
+    Raises
+    ------
+    BaseException
+        Whatever the code raises.
+    """
+    recording = _MemoryRecording(native)
+    for function in (*functions, *(users_functions() if discover else ())):
+        recording.add(function)
+
+    def result(*, interrupted: bool) -> LineMemory:
+        return LineMemory(
+            statement=code.source,
+            functions=recording.memory(),
+            native=native,
+            problems=problems,
+            interrupted=interrupted,
+            python=platform.python_version(),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    run = runner(_Under(recording), code, globals=globals, locals=locals)
+    try:
+        run()
+    except BaseException:
+        if on_partial is not None:
+            on_partial(result(interrupted=True))
+        raise
+    return result(interrupted=False)
+
+
+class _Under:
+    """Runs code while the probes are in."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def runcode(
+        self, code: CodeType, globals: dict[str, Any], locals: Mapping[str, Any], /
+    ) -> object:
+        self._recording.start()
+        try:
+            exec(code, globals, locals)
+        finally:
+            self._recording.stop()
+        return None
+
+    def runcall(self, func: Callable[..., Any], /, *args: Any) -> object:
+        self._recording.start()
+        try:
+            return func(*args)
+        finally:
+            self._recording.stop()

@@ -1,0 +1,114 @@
+"""%mprun: what each line does to memory, exact, on functions from anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbprobe import load
+from nbprobe.memit.lines import LineMemory
+
+from ..cell.shells import Session, bare, session
+
+__all__ = ["bare", "session"]
+
+MIB = 2**20
+
+DEFINE = """
+def doubles(n):
+    data = bytearray(n)
+    size = len(data + data)
+    del data
+    return size
+
+def outer(n):
+    return doubles(n) + doubles(n)
+"""
+
+
+@pytest.fixture
+def defined(session: Session, request: pytest.FixtureRequest) -> Session:
+    # A text of its own: functions of an earlier test may still be about, and would be
+    # found as well.
+    session.run(f"# {request.node.name}{DEFINE}")
+    return session
+
+
+def lines(result: LineMemory, name: str) -> dict[int, tuple[int, ...]]:
+    (function,) = (it for it in result.functions if it.name == name)
+    return {
+        line.number - function.first: (
+            line.hits,
+            line.net_bytes // MIB,
+            line.allocated_bytes // MIB,
+            line.freed_bytes // MIB,
+            line.peak_bytes // MIB,
+        )
+        for line in function.lines
+    }
+
+
+def test_the_temporary_within_a_line_is_its_peak(defined: Session) -> None:
+    ran = defined.run(f"%mprun -v kept outer({20 * MIB})")
+    assert ran.error is None
+    found = lines(defined.names["kept"], "doubles")
+    assert found[1] == (2, 40, 40, 0, 20)
+    assert found[2] == (2, 0, 80, 80, 40)
+    assert found[3] == (2, -41, 0, 40, 0)  # bytes, and a header
+    assert "Line #" in ran.stdout and "Occurrences" in ran.stdout
+    assert "    size = len(data + data)" in ran.stdout
+    assert "Filename: " in ran.stdout
+
+
+def test_only_what_was_named(defined: Session) -> None:
+    result = defined.run("%mprun -q -r -f outer outer(1000)").value
+    assert [function.name for function in result.functions] == ["outer"]
+
+
+def test_the_cell_form_and_files(
+    defined: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = defined.run(
+        "%%mprun -q -o -v kept -T t.txt -f doubles\nx = doubles(5)\ny = 2"
+    )
+    assert ran.error is None
+    assert defined.names["x"] == 10 and defined.names["y"] == 2
+    assert "Line Contents" in Path("t.txt").read_text()
+    assert "Profile printout saved to text file t.txt" in ran.stdout
+    defined.names["kept"].save("k.json")
+    assert load("k.json") == defined.names["kept"]
+    assert defined.names["kept"].records()[0]["function"] == "doubles"
+    assert "white-space:pre" in defined.names["kept"]._repr_mimebundle_()["text/html"]
+
+
+def test_coroutines_and_generators(session: Session) -> None:
+    session.run(
+        "import asyncio\nasync def waits():\n    a = bytearray(2**21)\n"
+        "    await asyncio.sleep(0)\n    return len(a)\n"
+        "def counts():\n    b = bytearray(2**21)\n    yield 1\n    del b\n    yield 2\n"
+    )
+    result = session.run("%mprun -q -r await waits(); list(counts())").value
+    assert lines(result, "waits")[1][2] == 2
+    assert lines(result, "counts")[1][2] == 2
+
+
+def test_an_exception_keeps_what_ran(defined: Session) -> None:
+    ran = defined.run("%mprun doubles(1000); 1 / 0")
+    assert isinstance(ran.error, ZeroDivisionError)
+    assert "ended early" in ran.stdout and "bytearray(n)" in ran.stdout
+    assert not hasattr(defined.names["doubles"].__code__, "probes")
+    assert defined.run("%mprun -q -r doubles(10)").value.functions[0].lines[0].hits == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%mprun", "there is no statement to measure"),
+        ("%mprun -f nothing_there doubles(1)", "nothing_there"),
+        ("%mprun -z f()", "unknown option -z"),
+    ],
+)
+def test_wrong_use_is_one_line(defined: Session, line: str, message: str) -> None:
+    assert message in defined.run(line).usage_error
