@@ -12,6 +12,15 @@ from typing import Any
 from .processes import ProcessError
 from .recording import Course, Recording, Span
 from .result import Change, Kind, MemoryResult, Place, Run, Site, Survivor
+from .snapshots import (
+    Snapshot,
+    Statistic,
+    StatisticDiff,
+    is_tracing,
+    snapshot,
+    start,
+    stop,
+)
 from .stamps import TimeStamper
 from .usage import LogFile, memory_usage
 
@@ -26,12 +35,19 @@ __all__ = [
     "Recording",
     "Run",
     "Site",
+    "Snapshot",
     "Span",
+    "Statistic",
+    "StatisticDiff",
     "Survivor",
     "TimeStamper",
     "allocated",
+    "is_tracing",
     "measure",
     "memory_usage",
+    "snapshot",
+    "start",
+    "stop",
 ]
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import (
     line_cell_magic,
+    line_magic,
     magics_class,
     needs_local_scope,
     no_var_expand,
 )
 
+from .._core import resident
 from ..cell import Cell
 from ..code import Code
 from ..execution import run_setup
@@ -23,9 +25,12 @@ from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
 from ..runs import NAME, VS_NAME, runs_of
+from ..views import units
+from .cellwatch import CellWatch, Limit
 from .engine import Settings, measure_code
+from .growth import Growth, measure_growth, since_last
 from .lines import LineMemory, measure_lines
-from .options import CHILDREN, INTERVAL, NATIVE, REPEAT, TIMEOUT
+from .options import CHILDREN, INTERVAL, NATIVE, REPEAT, TIMEOUT, size
 from .result import MemoryResult
 from .view_lines import report
 
@@ -278,7 +283,150 @@ def _joined(code: Cell, rest: str, *, in_cell: bool) -> Code:
         statement = Code(source, ast.Module(body, []), statement.filename)
     if not statement.tree.body:
         raise UsageError(
-            "%mprun: there is no statement to measure; write %mprun STATEMENT, or "
-            "%%mprun and the statements on the lines below"
+            "there is no statement to measure; write it after the magic, or on the lines "
+            "below"
         )
     return statement
+
+
+DIFF_TABLE = OptionTable("%memdiff", [*OPTIONS, NATIVE], "statement")
+
+DIFF_HELP = """Show what a statement leaves allocated: by line and by type.
+
+Usage::
+
+    %memdiff [options] statement
+
+    %%memdiff [options] statement
+    more statements...
+
+    %memdiff
+
+The last form shows what is more than at the last one, in whatever cells it was allocated;
+the first time it begins to count. nbprobe.memit.stop() ends that.
+
+Options::
+
+{options}
+"""
+
+
+@magics_class
+class Memdiff(ToolMagics):
+    """The magic of what stays."""
+
+    table = DIFF_TABLE
+
+    @line_cell_magic
+    @needs_local_scope
+    @no_var_expand
+    @documented(DIFF_TABLE, DIFF_HELP)
+    def memdiff(
+        self,
+        line: str = "",
+        cell: str | None = None,
+        local_ns: Mapping[str, Any] | None = None,
+    ) -> Growth | None:
+        """See `DIFF_HELP`, which takes this one's place."""
+        __tracebackhide__ = True
+        assert self.shell is not None
+        try:
+            options = DIFF_TABLE.parse_line(line)
+        except OptionError as error:
+            raise UsageError(f"%memdiff: {error}") from None
+        if cell is None and not options.rest:
+            growth = since_last()
+            if growth is None:
+                print("%memdiff: counting from now on; once more shows the difference")
+                return None
+            return deliver(self.shell, growth, options)
+        code = Cell(self.shell, "memdiff", line, cell, local_ns)
+        statement = _joined(code, options.rest, in_cell=cell is not None)
+        try:
+            growth = measure_growth(
+                statement,
+                globals=code.globals,
+                locals=code.locals,
+                native=options.native,
+            )
+        except BaseException as error:
+            error.__traceback__ = code.user_traceback(error)
+            raise
+        return deliver(self.shell, growth, options)
+
+
+_NO_OPTIONS = OptionTable("%memwatch", [], "word")
+
+
+@magics_class
+class Memwatch(ToolMagics):
+    """The magics that watch every cell."""
+
+    table = _NO_OPTIONS
+
+    def __init__(self, shell: Any = None, **traits: Any) -> None:
+        super().__init__(shell=shell, **traits)
+        self._watch: CellWatch | None = None
+        self._limit: Limit | None = None
+
+    @line_magic
+    def memwatch(self, line: str = "") -> None:
+        """Show after each cell what it did to memory.
+
+        ``%memwatch on`` prints a line after each cell: time, resident memory and its peak,
+        what was allocated and what of it was kept. ``%memwatch table`` lists the cells with
+        the highest peaks, ``%memwatch off`` ends it.
+        """
+        word = line.strip() or "on"
+        if word == "on":
+            if self._watch is None:
+                self._watch = CellWatch(self.shell)
+                self._watch.on()
+        elif word == "table":
+            if self._watch is None or not self._watch.cells:
+                raise UsageError(
+                    "%memwatch: nothing was watched yet; %memwatch on begins"
+                )
+            print(self._watch.table().text())
+        elif word == "off":
+            if self._watch is not None:
+                self._watch.off()
+                self._watch = None
+        else:
+            raise UsageError(
+                f"%memwatch takes on, off or table, not {word!r}; write %memwatch on"
+            )
+
+    @line_magic
+    def memlimit(self, line: str = "") -> None:
+        """Interrupt cells that take more resident memory than this.
+
+        ``%memlimit 8G`` raises MemoryLimit, which says what is large, in a cell that goes
+        beyond, before the system ends the kernel; ``%memlimit off`` ends it. It looks every
+        20 ms. A single call of C code has to return before it can be interrupted.
+        """
+        word = line.strip()
+        if not word:
+            limit = self._limit
+            print("no limit" if limit is None else units.memory(limit.limit))
+            return
+        bytes_ = 0
+        if word != "off":
+            try:
+                bytes_ = size(word)
+            except ValueError as error:
+                raise UsageError(
+                    f"%memlimit takes {error}, or off, not {word!r}"
+                ) from None
+            used = resident()
+            if bytes_ <= used:
+                raise UsageError(
+                    f"%memlimit: {units.memory(bytes_)} is below what is in use,"
+                    f" {units.memory(used)}; choose more"
+                )
+        if self._limit is not None:
+            self._limit.off()
+            self._limit = None
+        if bytes_:
+            self._limit = Limit(self.shell, bytes_)
+            self._limit.on()

@@ -22,7 +22,17 @@ _MOST = 3_000
 # Our own frames, which call the user's code.
 _ABOVE = frozenset(
     os.path.join(os.path.dirname(os.path.dirname(__file__)), *parts)
-    for parts in (("memit", "engine.py"), ("awaiting.py",))
+    for parts in (
+        ("memit", "engine.py"),
+        ("memit", "growth.py"),
+        ("awaiting.py",),
+    )
+)
+
+# What reads the table allocates too, and calls others that do.
+_READING = frozenset(
+    os.path.join(os.path.dirname(__file__), name)
+    for name in ("sites.py", "snapshots.py", "leaks.py")
 )
 
 _Key = tuple[tuple[str, int, str], ...]
@@ -49,7 +59,7 @@ class Sites:
         rows: dict[_Key, tuple[int, ...]] = {}
         for way, figures in counted.table("traceback").items():
             users = tuple(_without_ours(way))
-            if not users:
+            if not users or any(frame[0] in _READING for frame in users):
                 continue
             earlier = rows.get(users)
             if earlier is not None:

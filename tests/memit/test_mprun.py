@@ -99,7 +99,13 @@ def test_an_exception_keeps_what_ran(defined: Session) -> None:
     assert isinstance(ran.error, ZeroDivisionError)
     assert "ended early" in ran.stdout and "bytearray(n)" in ran.stdout
     assert not hasattr(defined.names["doubles"].__code__, "probes")
-    assert defined.run("%mprun -q -r doubles(10)").value.functions[0].lines[0].hits == 1
+    assert (
+        defined.run("%mprun -q -r -f doubles doubles(10)")
+        .value.functions[0]
+        .lines[0]
+        .hits
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

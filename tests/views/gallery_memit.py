@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nbprobe.memit.growth import Growth, LineGrowth
 from nbprobe.memit.lines import FunctionMemory, LineMemory, MemoryLine
 from nbprobe.memit.recording import Course, Recording, Span
 from nbprobe.memit.result import (
@@ -18,6 +19,7 @@ from nbprobe.memit.result import (
     Site,
     Survivor,
 )
+from nbprobe.memit.snapshots import Snapshot
 from nbprobe.results import Result
 
 from .gallery import HOSTILE
@@ -262,16 +264,43 @@ def hostile_by_line() -> LineMemory:
     )
 
 
+def growth() -> Growth:
+    """Make what a cell leaves."""
+    lines = (
+        LineGrowth("/home/u/clean.py", 15, "cache.append(row)", 48 * MIB, 900),
+        LineGrowth("/home/u/clean.py", 19, "old.clear()", -3 * MIB, -12),
+    )
+    return Growth("clean(frame)", lines, (Kind("dict", 900, 40 * MIB),))
+
+
+def hostile_growth() -> Growth:
+    """Make what a cell leaves with hostile names and extreme figures."""
+    names = tuple(HOSTILE.values()) * 9
+    lines = tuple(LineGrowth(name, 2**31, name, -(2**62), 2**62) for name in names)
+    kinds = tuple(Kind(name, -(2**62), 2**62) for name in names)
+    return Growth("\n".join(names), lines, kinds)
+
+
+def hostile_snapshot() -> Snapshot:
+    """Make a snapshot with hostile names."""
+    result = hostile_measured()
+    return Snapshot(result.places, result.sites, result.kept)
+
+
 MEMIT: dict[str, Callable[[], Result]] = {
     "memit": measured,
     "memit_change": change,
     "memit_change_hostile": lambda: hostile_measured().diff(measured()),
+    "memit_growth": growth,
+    "memit_growth_hostile": hostile_growth,
     "memit_hostile": hostile_measured,
     "memit_leaks": leaking,
     "memit_lines": by_line,
     "memit_lines_hostile": hostile_by_line,
     "memit_lines_nothing": lambda: by_line(functions=(), problems=("f is not there",)),
     "memit_many": many_measured,
+    "memit_snapshot": lambda: Snapshot(PLACES, measured().sites, ()),
+    "memit_snapshot_hostile": hostile_snapshot,
     "memit_recording": recording,
     "memit_recording_hostile": hostile_recording,
     "memit_recording_many": many_spans,

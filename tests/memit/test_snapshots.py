@@ -1,0 +1,113 @@
+"""Snapshots beside tracemalloc's, and %memdiff."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nbprobe import load, memit
+
+from ..cell.shells import Session, bare, session
+
+__all__ = ["bare", "session"]
+
+
+class Thing:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    yield
+    memit.stop()
+    assert not memit.is_tracing()
+
+
+def make() -> list[bytes]:
+    return [bytes(1000 + index) for index in range(100)]
+
+
+def test_a_difference_names_the_line_as_tracemalloc_does() -> None:
+    tracemalloc.start()
+    try:
+        theirs0 = tracemalloc.take_snapshot()
+        ours0 = memit.snapshot()
+        data = make()
+        ours, theirs = memit.snapshot(), tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    mine = ours.compare_to(ours0, "lineno")[0]
+    files = tracemalloc.Filter(True, __file__)
+    known = [
+        it
+        for it in theirs.filter_traces([files]).compare_to(
+            theirs0.filter_traces([files]), "lineno"
+        )
+        if it.traceback[0].lineno == mine.traceback[-1].lineno
+    ]
+    assert mine.traceback[-1].filename == __file__
+    assert abs(mine.size_diff - known[0].size_diff) < 1000
+    assert mine.count_diff == pytest.approx(known[0].count_diff, abs=3)
+    assert "size=" in str(mine) and len(data) == 100
+
+
+def test_statistics_by_every_key() -> None:
+    memit.start()
+    things = [Thing() for _ in range(50)]
+    data = make()
+    snapshot = memit.snapshot()
+    by_file = {it.traceback[-1].filename: it for it in snapshot.statistics("filename")}
+    assert by_file[__file__].size > 105_000
+    (kind,) = (it for it in snapshot.statistics("type") if it.type.endswith(".Thing"))
+    assert kind.count == len(things)
+    traces = snapshot.statistics("traceback")
+    assert any(len(it.traceback) > 3 for it in traces)
+    lines = snapshot.statistics("lineno", cumulative=True)
+    assert max(it.size for it in lines) >= max(
+        it.size for it in snapshot.statistics("lineno")
+    )
+    assert len(data) == 100
+    with pytest.raises(ValueError, match="the key must be one of lineno"):
+        snapshot.statistics("colour")
+    with pytest.raises(ValueError, match="cumulative is for lines"):
+        snapshot.statistics("type", cumulative=True)
+
+
+def test_filters_are_tracemallocs(tmp_path: Path) -> None:
+    memit.start()
+    data = make()
+    snapshot = memit.snapshot(types=False)
+    only = snapshot.filter_traces([tracemalloc.Filter(True, __file__)])
+    without = snapshot.filter_traces([tracemalloc.Filter(False, __file__)])
+    assert only.alive_bytes > 100_000 > without.alive_bytes
+    only.save(tmp_path / "s.json")
+    assert load(tmp_path / "s.json") == only
+    assert "alive" in only._repr_mimebundle_()["text/html"]
+    assert len(data) == 100
+
+
+def test_memdiff_shows_what_a_cell_leaves(session: Session) -> None:
+    session.run("class Thing: pass")
+    ran = session.run(
+        "%%memdiff\nkept = [Thing() for _ in range(100)]\nx = bytearray(9000)"
+    )
+    assert ran.error is None
+    assert "stay allocated" in ran.stdout
+    assert "x = bytearray(9000)" in ran.stdout
+    assert "__main__.Thing" in ran.stdout and "+100" in ran.stdout
+    growth = session.run("%memdiff -q -o y = bytearray(10**6)").value
+    assert growth.lines[0].bytes > 10**6
+    assert "y = bytearray" in growth._repr_mimebundle_()["text/html"]
+
+
+def test_memdiff_since_the_last_one(session: Session) -> None:
+    assert "counting from now on" in session.run("%memdiff").stdout
+    session.run("z = bytearray(5 * 10**6)")
+    growth = session.run("%memdiff -q -o").value
+    assert 5 * 10**6 < growth.bytes < 7 * 10**6
+    session.run("del z")
+    assert session.run("%memdiff -q -o").value.bytes < -4 * 10**6
+    assert "unknown option" in session.run("%memdiff -z x").usage_error
