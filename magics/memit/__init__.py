@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .processes import ProcessError
+from .profiler import LineProfiler, profile, show_results
 from .recording import Course, Recording, Span
 from .result import Change, Kind, MemoryResult, Place, Run, Site, Survivor
 from .snapshots import (
@@ -28,6 +29,7 @@ __all__ = [
     "Change",
     "Course",
     "Kind",
+    "LineProfiler",
     "LogFile",
     "MemoryResult",
     "Place",
@@ -45,6 +47,8 @@ __all__ = [
     "is_tracing",
     "measure",
     "memory_usage",
+    "profile",
+    "show_results",
     "snapshot",
     "start",
     "stop",
