@@ -165,6 +165,14 @@ WORKLOADS: dict[str, tuple[Callable[[], Callable[[], object]], int, int]] = {
 
 # --- Tools: each measures a callable and gives (resident, allocated), bytes or None ----
 
+# numpy before 2.5 calls malloc() itself.
+NATIVE_WORKLOADS = {
+    "native malloc",
+    "2 native threads",
+    "mmap",
+    "numpy temporaries",
+    "np.zeros, untouched",
+}
 FIRST_START: dict[str, int] = {}
 Figures = tuple[float | None, float | None]
 
@@ -172,7 +180,7 @@ Figures = tuple[float | None, float | None]
 def with_ours(work: Callable[[], object], workload: str) -> Figures:
     from nbprobe import _core
 
-    native = workload in ("native malloc", "2 native threads", "mmap")
+    native = workload in NATIVE_WORKLOADS
     if workload == "child process":
         start = _core.process_tree()[0]
         with _core.ResidentSampler(0.005, children=True) as sampler:

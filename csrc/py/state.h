@@ -67,7 +67,9 @@ int nbp_add_paths(PyObject *module);
 int nbp_add_picture(PyObject *module);
 int nbp_add_probes(PyObject *module);
 int nbp_add_refs(PyObject *module);
+int nbp_add_processes(PyObject *module);
 int nbp_add_rss(PyObject *module);
+int nbp_add_rsssampler(PyObject *module);
 int nbp_add_sampler(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
