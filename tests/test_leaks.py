@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import gc
 import operator
 import os
@@ -64,6 +66,23 @@ def sampler() -> None:
     looking.stats()
 
 
+# One for all rounds: what a new loop fills up in asyncio takes a thousand rounds.
+LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
+
+
+async def task() -> None:
+    await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
+
+
+def calls() -> None:
+    recording = _core.Calls(tasks=True, memory=True)
+    recording.runcall(LOOP.run_until_complete, task())
+    recording.codes()
+    recording.table()
+    recording.clear()
+
+
 def failing_statement() -> None:
     with pytest.raises(ZeroDivisionError):
         measure("1 / zero", "zero = 0", globals={}, budget=0.001)
@@ -100,6 +119,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "Counters": events,
     "resident memory": resident,
     "Allocations": allocations,
+    "Calls": calls,
     "Sampler": sampler,
     "mean_interval": lambda: _core.mean_interval(SERIES),
     "quantile": lambda: _core.quantile(SERIES, 0.3),

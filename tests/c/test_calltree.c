@@ -106,6 +106,53 @@ test_a_suspended_call_goes_on_under_whoever_resumes_it(void)
 }
 
 static void
+test_what_meters_count_is_of_the_call_that_ran(void)
+{
+    size_t room = 100;
+    uint64_t meters[2] = {1000, 10};
+    nbp_calltree *tree = nbp_calltree_new(&room);
+    tree->meters = meters;
+    nbp_calltree_pause(tree, 0); /* what was counted before is nobody's */
+    enter(tree, 0, 0, 0);
+    meters[0] += 50, meters[1] += 2;
+    enter(tree, 1, 1, 10);
+    meters[0] += 7, meters[1] += 1;
+    leave(tree, 1, 20);
+    meters[0] += 32, meters[1] += 1;
+    nbp_calltree_discount(tree, 32, 1); /* by the recording itself */
+    leave(tree, 0, 30);
+    meters[0] += 9, meters[1] += 1; /* while nothing runs */
+    nbp_calltree_finish(tree, 40);
+    const nbp_call_node *top = child(tree, NULL, 0), *called = child(tree, top, 1);
+    CHECK_EQ(top->metered[0], 50);
+    CHECK_EQ(top->metered[1], 2);
+    CHECK_EQ(called->metered[0], 7);
+    CHECK_EQ(called->metered[1], 1);
+    CHECK_EQ(nbp_calltree_at(tree, 0)->metered[0], 0);
+    nbp_calltree_destroy(&tree);
+}
+
+static void
+test_children_that_take_turns_stay_apart(void)
+{
+    size_t room = 100;
+    nbp_calltree *tree = nbp_calltree_new(&room);
+    static const int turns[] = {1, 2, 3, 1, 2, 3, 2, 1, 3, 3, 1, 2};
+    uint64_t calls[4] = {0};
+    for (size_t i = 0; i < sizeof(turns) / sizeof(*turns); i++) {
+        enter(tree, 1, turns[i], (int64_t)(10 * i));
+        leave(tree, 1, (int64_t)(10 * i) + turns[i]);
+        calls[turns[i]]++;
+    }
+    for (int function = 1; function <= 3; function++) {
+        int64_t time = (int64_t)calls[function] * function;
+        check_node(child(tree, NULL, function), calls[function], time, time);
+    }
+    CHECK_EQ(nbp_calltree_count(tree), 4);
+    nbp_calltree_destroy(&tree);
+}
+
+static void
 test_ends_of_calls_that_never_began_are_counted_and_ignored(void)
 {
     size_t room = 100;
@@ -443,6 +490,8 @@ main(void)
 {
     test_a_function_has_a_node_for_each_path();
     test_a_suspended_call_goes_on_under_whoever_resumes_it();
+    test_what_meters_count_is_of_the_call_that_ran();
+    test_children_that_take_turns_stay_apart();
     test_ends_of_calls_that_never_began_are_counted_and_ignored();
     test_a_switch_of_stacks_sets_calls_aside_without_time();
     test_a_lost_end_harms_only_its_own_call();
