@@ -488,12 +488,13 @@ def test_the_child_of_a_fork_counts_for_itself() -> None:
     assert hits(engine, work) == {1: 3}
 
 
-def test_memory_is_given_back() -> None:
+@pytest.mark.parametrize("memory", [False, True])
+def test_memory_is_given_back(memory: bool) -> None:
     def work() -> None:
         pass
 
     def cycle() -> None:
-        engine = LineEngine()
+        engine = LineEngine(memory=memory)
         engine.add(test_hits_total_and_self)
         engine.add(work)
         engine.start()

@@ -58,7 +58,8 @@ class Interruption(Exception):
     """Raised by the signal handler."""
 
 
-def test_swapping_while_eight_threads_run() -> None:
+@pytest.mark.parametrize("memory", [False, True])
+def test_swapping_while_eight_threads_run(memory: bool) -> None:
     # GIVEN eight threads that call the functions all the time
     stop = threading.Event()
     wrong: list[object] = []
@@ -76,14 +77,14 @@ def test_swapping_while_eight_threads_run() -> None:
     for thread in threads:
         thread.start()
     # WHEN the probes go in and out
-    engine = LineEngine()
+    engine = LineEngine(memory=memory)
     for function in (count, plain_generator, raise_from, work):
         engine.add(function)
     codes = [f.__code__ for f in (count, plain_generator, raise_from)]
     end = time.monotonic() + 30
     swaps = 0
     try:
-        while swaps < 25 and time.monotonic() < end:
+        while swaps < 15 and time.monotonic() < end:
             engine.start()
             time.sleep(0.005)
             engine.stop()
