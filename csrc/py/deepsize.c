@@ -9,6 +9,9 @@
 #include "heapwalk.h"
 #include "state.h"
 
+/* How far ahead objects are brought into the cache. */
+enum { AHEAD = 12 };
+
 /* What is done with the instances of a type. */
 enum { UNDECIDED, COUNTED, IGNORED, HANDED_OUT };
 
@@ -149,7 +152,6 @@ meet(PyObject *op, void *arg)
         if (!append(&it->queue, &it->last, &it->capacity, op)) {
             it->failed = true;
         }
-        __builtin_prefetch(op);
     }
     return 0;
 }
@@ -189,6 +191,9 @@ run(search *it, PyObject *start)
         if (it->first == level_end) {
             level_end = it->last;
             depth++;
+        }
+        if (it->first + AHEAD < it->last) {
+            __builtin_prefetch(it->queue[it->first + AHEAD]);
         }
         count(it, it->queue[it->first++], limit < 0 || depth < limit);
     }
