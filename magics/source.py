@@ -331,20 +331,25 @@ class _File:
         return node is not None and last <= _end(node)
 
     def _node(self, line: int, name: str) -> ast.AST | None:
-        if self._tree is None:
-            return None
-        return self._nodes.get((line, name))
+        """Give what has a name, and begins on a line."""
+        nodes = self._expressions if name.startswith("<") else self._definitions
+        return nodes.get((line, name))
 
     @functools.cached_property
-    def _nodes(self) -> dict[tuple[int, str], ast.AST]:
+    def _definitions(self) -> dict[tuple[int, str], ast.AST]:
         nodes: dict[tuple[int, str], ast.AST] = {}
-        assert self._tree is not None
-        for node in ast.walk(self._tree):
+        for node in statements_in(self._tree):
             if isinstance(node, _Definition):
                 decorators = [each.lineno for each in node.decorator_list]
                 first = min([node.lineno, *decorators])
                 nodes.setdefault((first, node.name), node)
-            elif name := _EXPRESSIONS.get(type(node)):
+        return nodes
+
+    @functools.cached_property
+    def _expressions(self) -> dict[tuple[int, str], ast.AST]:
+        nodes: dict[tuple[int, str], ast.AST] = {}
+        for node in ast.walk(self._tree) if self._tree is not None else ():
+            if name := _EXPRESSIONS.get(type(node)):
                 nodes.setdefault((node.lineno, name), node)  # type: ignore[attr-defined]
         return nodes
 
@@ -364,6 +369,22 @@ class _File:
         if node is not None and first != start:
             node = ast.increment_lineno(copy.deepcopy(node), start - first)
         return Source(self._file, start, tuple(block), note, node)
+
+
+def statements_in(tree: ast.AST | None) -> Iterator[ast.AST]:
+    """Give a node and every statement in it, ``except`` and ``case`` too.
+
+    Expressions, which are most of a tree, are not entered.
+    """
+    ahead: list[Any] = [tree] if tree is not None else []
+    while ahead:
+        node = ahead.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inside = getattr(node, name, None)
+            # Of a lambda or a conditional expression it is an expression.
+            if isinstance(inside, list):
+                ahead += inside
 
 
 _EXPRESSIONS: dict[type[ast.AST], str] = {

@@ -6,7 +6,7 @@ import fnmatch
 import gc
 import sys
 from importlib import import_module
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 
 from ..source import is_users
 
@@ -22,10 +22,11 @@ def users_functions() -> list[FunctionType]:
     running = set()
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        running.add(frame.f_code)
+        running.add(id(frame.f_code))
         frame = frame.f_back
     is_users_file: dict[str, bool] = {}
-    found: dict[CodeType, FunctionType] = {}
+    # By identity: equal code of two files is not the same.
+    found: dict[int, FunctionType] = {}
     # Through the heap, as methods, closures and callbacks are in no module's names.
     for each in gc.get_objects():
         if type(each) is not FunctionType:
@@ -34,8 +35,8 @@ def users_functions() -> list[FunctionType]:
         file = code.co_filename
         if file not in is_users_file:
             is_users_file[file] = is_users(code)
-        if is_users_file[file] and code not in running:
-            found.setdefault(code, each)
+        if is_users_file[file] and id(code) not in running:
+            found.setdefault(id(code), each)
     # File by file, as each is read and parsed once then.
     return sorted(
         found.values(),

@@ -39,10 +39,11 @@ class Recording:
     def __init__(self, *, memory: bool = False, native: bool = False) -> None:
         self.engine = LineEngine(memory=memory, native=native)
         self._native = native
-        self._roots: dict[CodeType, FunctionType | None] = {}
-        self._sources: dict[CodeType, Source] = {}
+        # By identity throughout: codes of equal text are equal, wherever they are from.
+        self._roots: dict[int, tuple[CodeType, FunctionType | None]] = {}
+        self._sources: dict[int, Source] = {}
         # Codes that another engine put its probes into -> the same without them.
-        self._aliases: dict[CodeType, CodeType] = {}
+        self._aliases: dict[int, tuple[CodeType, CodeType]] = {}
 
     def add(self, what: FunctionType | CodeType) -> bool:
         """Register a function or a code object, with all code nested in it.
@@ -60,16 +61,23 @@ class Recording:
             return False
         namespace = function.__globals__ if function is not None else None
         for each in _nested(code):
-            if each not in self._sources:
-                self._sources[each] = source_of(each, namespace)
+            if id(each) not in self._sources:
+                self._sources[id(each)] = source_of(each, namespace)
         self._register(code)
-        self._roots[code] = function
+        self._roots[id(code)] = code, function
         return True
 
     def _register(self, code: CodeType) -> None:
-        root = self._aliases.get(code, code)
-        tree = self._sources[root].tree
+        tree = self.source(code).tree
         self.engine.add(code, statement_lines(tree) if tree is not None else None)
+
+    def root(self, code: CodeType) -> CodeType:
+        """Give a code of the engine's as it is without the probes of another engine."""
+        return self._aliases.get(id(code), (code, code))[1]
+
+    def source(self, code: CodeType) -> Source:
+        """Give the text of a code that is registered, or nested in one that is."""
+        return self._sources[id(self.root(code))]
 
     def _is_known(self, code: CodeType) -> bool:
         try:
@@ -85,7 +93,7 @@ class Recording:
 
     def start(self) -> None:
         """Put the probes in."""
-        for root, function in list(self._roots.items()):
+        for root, function in list(self._roots.values()):
             if function is not None and not self._is_known(function.__code__):
                 self._follow(root, function)
         if self.engine.costs == (0.0, 0.0, 0.0):
@@ -99,8 +107,8 @@ class Recording:
         if not _has_probes(function.__code__):
             self.add(function)
             return
-        pairs = zip(_nested(function.__code__), _nested(root), strict=True)
-        self._aliases.update(pairs)
+        for pair in zip(_nested(function.__code__), _nested(root), strict=True):
+            self._aliases[id(pair[0])] = pair
         self._register(function.__code__)
 
     def stop(self) -> None:
@@ -109,7 +117,7 @@ class Recording:
 
     def codes(self) -> list[CodeType]:
         """Give the codes that were registered, in that order, as they are without probes."""
-        return list(self._roots)
+        return [code for code, _ in self._roots.values()]
 
     def threads(self) -> dict[int, str]:
         """Name the threads that ran measured code: the main one first."""
@@ -142,15 +150,15 @@ class Recording:
         found = []
         for code in self._order():
             lines = whole.lines(code)
-            if not lines and (only_hit or code not in self._roots):
+            if not lines and (only_hit or id(code) not in self._roots):
                 continue
-            source = self._sources[code]
+            source = self.source(code)
             found.append(
                 Function(
                     name=code.co_qualname,
                     file=code.co_filename,
                     first=source.first if source.lines else code.co_firstlineno,
-                    how=whole.how.get(code, "not measured"),
+                    how=whole.how.get(id(code), "not measured"),
                     source=source.lines,
                     note=source.note,
                     lines=lines,
@@ -162,10 +170,11 @@ class Recording:
     def _order(self) -> Iterator[CodeType]:
         """Give every code that is shown by itself: each before those nested in it."""
         seen = set()
-        for root in self._roots:
+        for root, _ in self._roots.values():
             for code in _nested(root):
-                if code not in seen and (code in self._roots or not _is_part(code)):
-                    seen.add(code)
+                key = id(code)
+                if key not in seen and (key in self._roots or not _is_part(code)):
+                    seen.add(key)
                     yield code
 
 
@@ -175,14 +184,14 @@ class _Tables:
     def __init__(
         self,
         engine: LineEngine,
-        aliases: Mapping[CodeType, CodeType],
+        aliases: Mapping[int, tuple[CodeType, CodeType]],
         thread: int | None = None,
     ) -> None:
-        self.how: dict[CodeType, str] = {}
-        self._lines: dict[CodeType, list[Line]] = {}
+        self.how: dict[int, str] = {}
+        self._lines: dict[int, list[Line]] = {}
         memory = engine.memory_lines(thread) if engine.memory else None
         for place, (code, how, rows) in enumerate(engine.lines(thread)):
-            root = aliases.get(code, code)
+            root = id(aliases.get(id(code), (code, code))[1])
             self.how.setdefault(root, how)
             beside: Sequence[_MemoryRow | None] = [None] * len(rows)
             if memory is not None:
@@ -194,7 +203,7 @@ class _Tables:
 
     def lines(self, code: CodeType) -> tuple[Line, ...]:
         """Give the lines that ran, those of comprehensions and class bodies with them."""
-        own = self._lines.get(code, [])
+        own = self._lines.get(id(code), [])
         parts = [
             line
             for constant in code.co_consts

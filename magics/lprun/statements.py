@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from ..source import statements_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -57,12 +59,13 @@ def statement_lines(tree: ast.AST) -> dict[int, int]:
 
 def _spans(tree: ast.AST) -> Iterator[tuple[int, int]]:
     """First and last line of every statement or head."""
-    for node in ast.walk(tree):
+    for node in statements_in(tree):
         if isinstance(node, _COMPOUND):
             yield node.lineno, _last_line(node.lineno, _head(node))
             for decorator in getattr(node, "decorator_list", ()):
                 yield decorator.lineno, _last_line(decorator.lineno, [decorator])
-        elif isinstance(node, ast.stmt):
+        elif isinstance(node, ast.stmt | ast.expr):
+            # An expression only as the whole of it: that of a lambda.
             yield node.lineno, node.end_lineno or node.lineno
         elif isinstance(node, ast.ExceptHandler):
             yield node.lineno, _last_line(node.lineno, [node.type] if node.type else [])

@@ -156,14 +156,15 @@ class MemoryRecording(Recording):
 
     def memory(self) -> tuple[FunctionMemory, ...]:
         """Give the functions that ran."""
-        rows: dict[CodeType, dict[int, MemoryLine]] = {}
+        # By identity: codes of equal text are equal, wherever they are from.
+        rows: dict[int, dict[int, MemoryLine]] = {}
         hits = {
-            (self._aliases.get(code, code), row[0]): row[1]
+            (id(self.root(code)), row[0]): row[1]
             for code, _, lines in self.engine.lines()
             for row in lines
         }
         for code, _, lines in self.engine.memory_lines():
-            root = self._aliases.get(code, code)
+            root = id(self.root(code))
             for number, (bytes_, blocks, freed, frees), _, peak, _ in lines:
                 often = hits.get((root, number), 0)
                 if often or bytes_ or freed:
@@ -171,8 +172,8 @@ class MemoryRecording(Recording):
                     rows.setdefault(root, {})[number] = line
         found = []
         for code in self._order():
-            if code in rows:
-                source = self._sources[code]
+            if id(code) in rows:
+                source = self.source(code)
                 found.append(
                     FunctionMemory(
                         name=code.co_qualname,
@@ -181,7 +182,7 @@ class MemoryRecording(Recording):
                         source=source.lines,
                         note=source.note,
                         lines=tuple(
-                            rows[code][number] for number in sorted(rows[code])
+                            rows[id(code)][number] for number in sorted(rows[id(code)])
                         ),
                     )
                 )

@@ -82,6 +82,19 @@ def test_functions_of_the_cell_itself(session: Session) -> None:
     assert hits(session.names["kept"], "f") == [2]
 
 
+def test_equal_functions_of_two_cells_are_two(session: Session) -> None:
+    define = "def {}(n):\n    def inner():\n        return n\n    return inner()"
+    session.run(define.format("f"))
+    session.run("one = f")
+    session.run(define.format("f"))
+    assert session.names["one"].__code__ == session.names["f"].__code__
+    result = session.run("%lprun -q -o one(1); f(2); f(3)").value
+    hits_of_all = [line.hits for each in result.functions for line in each.lines]
+    assert sorted(hits_of_all) == [1, 1, 1, 2, 2, 2]
+    assert len({each.file for each in result.functions}) == 2
+    assert len(result.functions) == 4
+
+
 def test_lprun_all_is_the_same(defined: Session) -> None:
     ran = defined.run("%%lprun_all -t\nx = leaf(1)\nx += 1")
     assert ran.error is None

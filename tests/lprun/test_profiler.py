@@ -427,6 +427,17 @@ def test_nested_functions_are_shown_by_themselves() -> None:
     assert names == ["outer", "inner", "<lambda>"]
 
 
+def test_lambda_is_profiled() -> None:
+    function = lambda x: (  # noqa: E731
+        x + 1 if x else 0
+    )
+    profiler = LineProfiler(function)
+    profiler.runcall(function, 3)
+    (measured,) = profiler.result().functions
+    assert [line.hits for line in measured.lines] == [1]
+    assert measured.source[0].strip().startswith("function = lambda")
+
+
 def test_profiled_function_is_pickled_and_inspected() -> None:
     profiler = LineProfiler(workload.plain)
     text = inspect.getsource(workload.plain)
