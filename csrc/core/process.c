@@ -276,28 +276,45 @@ nbp_process_children(pid_t pid, int all, pid_t **pids, size_t *count)
     return 0;
 }
 
+/* Reads one after the other; `*changed` when there were others at the end. What a
+ * process shared that ends in between is others' by then, and would be counted twice.
+ */
+static int
+tree_pss(pid_t pid, int64_t *bytes, size_t *processes, bool *changed)
+{
+    nbp_memory memory;
+    pid_t *pids = NULL, *after = NULL; /* owned */
+    size_t count = 0, count_after = 0;
+    int error = nbp_process_children(pid, 1, &pids, &count);
+    if (error == 0) {
+        error = nbp_process_memory(pid, &memory);
+    }
+    if (error == 0) {
+        *bytes = memory.pss;
+        *processes = 1;
+        for (size_t i = 0; i < count; i++) {
+            if (nbp_process_memory(pids[i], &memory) == 0) {
+                *bytes += memory.pss;
+                *processes += 1;
+            }
+        }
+        error = nbp_process_children(pid, 1, &after, &count_after);
+        *changed = *processes != count + 1 || count != count_after ||
+                   (count > 0 && memcmp(pids, after, count * sizeof(*pids)) != 0);
+    }
+    free(pids);
+    free(after);
+    return error;
+}
+
 int
 nbp_process_tree_pss(pid_t pid, int64_t *bytes, size_t *processes)
 {
-    nbp_memory memory;
-    pid_t *pids = NULL;
-    size_t count = 0;
-    int error = nbp_process_memory(pid, &memory);
-    if (error != 0) {
-        return error;
+    bool changed = true;
+    int error = 0;
+    /* Where processes come and go all the time, the third reading has to do. */
+    for (int i = 0; i < 3 && changed && error == 0; i++) {
+        error = tree_pss(pid, bytes, processes, &changed);
     }
-    *bytes = memory.pss;
-    *processes = 1;
-    error = nbp_process_children(pid, 1, &pids, &count);
-    if (error != 0) {
-        return error;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (nbp_process_memory(pids[i], &memory) == 0) {
-            *bytes += memory.pss;
-            *processes += 1;
-        }
-    }
-    free(pids);
-    return 0;
+    return error;
 }

@@ -173,7 +173,8 @@ class LineProfiler:
                 f" {self.max_mem:.2f} MiB\nStepping into the debugger "
             )
             sys.settrace(self._traced)
-            pdb.Pdb().set_trace(frame)
+            # Without its own handler of Ctrl-C, which would stay.
+            pdb.Pdb(nosigint=True).set_trace(frame)
             return None
         return self._watch
 

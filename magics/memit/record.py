@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -84,7 +83,8 @@ class _Started:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         # What a child has used at most begins with what we have, because it begins as us.
-        self._ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # Not our own ru_maxrss, which began as that of whatever started us.
+        self._ours = processes.resident(os.getpid()).peak // 1024
         self._most = 0
         self.ended_s = 0.0
         self.highest_mib = 0.0
