@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from .options import Option, Parsed
+from .runs import runs_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -42,6 +43,7 @@ def deliver(shell: InteractiveShell, result: R, options: Parsed) -> R | None:
     """Show, store and return a result as ``-q``, ``-v`` and ``-o`` say."""
     if not options.quiet:
         show(shell, result)
+    runs_of(shell).remember(result)
     if options.variable:
         shell.user_ns[options.variable] = result
     return result if options.output else None

@@ -32,6 +32,7 @@ class Row(NamedTuple):
 
 
 MAGICS = (
+    Row("dis", ("line", "cell"), ".dis.magic:Dis"),
     Row("cycles", ("line", "cell"), ".graphs.heaps.magic:CyclesMagic"),
     Row("growth", ("line", "cell"), ".graphs.heaps.magic:GrowthMagic"),
     Row("heap", ("line",), ".graphs.heaps.magic:HeapMagic"),

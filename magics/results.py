@@ -48,6 +48,7 @@ _KINDS = {
     "graphs.history": ("graphs.heaps.result", "ClassHistory"),
     "graphs.leaks": ("graphs.heaps.result", "Leaks"),
     "graphs.refcount": ("graphs.heaps.result", "Refcount"),
+    "dis": ("dis.result", "Disassembly"),
     "graphs.references": ("graphs.result", "ReferenceGraph"),
     "graphs.sizes": ("graphs.heaps.result", "Variables"),
     "graphs.why": ("graphs.result", "Why"),

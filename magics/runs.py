@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import ResultFileError
@@ -23,6 +24,9 @@ R = TypeVar("R", bound=Result)
 
 # An attribute of the shell, which the results live as long as.
 _STORE = "_nbprobe_runs"
+
+# Profiles that %dis takes heat from.
+_RECENT = 8
 
 
 def _name(text: str) -> str:
@@ -53,6 +57,16 @@ class Runs:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[type[Result], str], Result] = {}
+        self._recent: deque[Result] = deque(maxlen=_RECENT)
+
+    def remember(self, result: Result) -> None:
+        """Keep a profile as one of the latest, as far as it knows where the time went."""
+        if hasattr(result, "heat_of"):
+            self._recent.append(result)
+
+    def recent(self) -> list[Result]:
+        """Give the latest profiles of the session, the latest last."""
+        return list(self._recent)
 
     def keep(self, name: str, result: R) -> R | None:
         """Keep a result, and give the one of its class that had the name before."""

@@ -356,6 +356,41 @@ class ProfileResult(Result):
                     rows[-1]["allocated_blocks"] = thread.allocated_blocks[index]
         return rows
 
+    def heat_of(
+        self, file: str, line: int, qualname: str
+    ) -> tuple[float, dict[int, float]]:
+        """Say how hot a function is, for the view of its bytecode.
+
+        Returns
+        -------
+        share : float
+            Of the time of all threads, what the function took itself.
+        lines : dict of int to float
+            Of its samples, the share of each line; empty when calls were counted.
+        """
+        wanted = {
+            index
+            for index, function in enumerate(self.functions)
+            if (function.file, function.line, function.qualname)
+            == (file, line, qualname)
+        }
+        own = sum(
+            time
+            for thread in self.threads
+            for index, time in zip(thread.function, thread.self_ns, strict=True)
+            if index in wanted
+        )
+        lines = {
+            each.line: each.samples
+            for each in (self.sampling.lines if self.sampling else ())
+            if (each.file, each.qualname) == (file, qualname)
+        }
+        samples = sum(lines.values())
+        return (
+            own / self.total_ns if own else 0.0,
+            {number: count / samples for number, count in lines.items()},
+        )
+
     def stats(self, *, raw: bool = False) -> pstats.Stats:
         """Give the profile as `pstats.Stats`, for the tools that read those.
 

@@ -26,6 +26,7 @@ from nbprobe.views.html import page
 
 from .gallery import GALLERY
 from .gallery_heap import HEAP
+from .gallery_dis import DIS
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
 from .gallery_references import REFERENCES
@@ -33,6 +34,8 @@ from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
 GALLERY = GALLERY | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
+GALLERY = GALLERY | MEMIT | PRUN | REFERENCES | SAMPLED
+GALLERY = GALLERY | DIS | MEMIT | PRUN | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 
