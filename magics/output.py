@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from .live.display import take_display
 from .options import Option, Parsed
 from .runs import runs_of
 
@@ -59,7 +60,11 @@ def show(shell: InteractiveShell, result: Result) -> None:
     if shell.has_trait("kernel") and not _stdout_is_taken():
         from IPython.display import display
 
-        display(result)  # type: ignore[no-untyped-call]
+        # What was shown while it ran, if anything, becomes the result.
+        if waiting := take_display(shell):
+            display(result, display_id=waiting, update=True)  # type: ignore[no-untyped-call]
+        else:
+            display(result)  # type: ignore[no-untyped-call]
     else:
         print(result)
 

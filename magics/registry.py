@@ -53,7 +53,7 @@ MAGICS = (
 )
 
 # The classes of nbprobe.settings.
-SETTINGS = ("TimeitMagics",)
+SETTINGS = ("LiveDisplay", "TimeitMagics")
 
 # The state is an attribute of the shell: it refers to the shell, and lives as long.
 _STATE = "_nbprobe"

@@ -38,6 +38,7 @@ struct nbp_codebook {
     uintptr_t slots[SLOTS];
     uint32_t slot_functions[SLOTS];
     uint64_t slot_units[SLOTS];
+    int32_t slot_traceable[SLOTS];
     unsigned char heads[BATCH][NBP_LAYOUT_HEAD];
 };
 
@@ -380,6 +381,8 @@ read_batch(nbp_codebook *self, nbp_peek *peek, const nbp_interpreter_layout *lay
         }
         self->slot_functions[slots[i]] = number;
         self->slot_units[slots[i]] = word(self->heads[i], layout->units);
+        memcpy(&self->slot_traceable[slots[i]],
+               self->heads[i] + layout->first_traceable, sizeof(int32_t));
     }
     return 0;
 }
@@ -420,9 +423,25 @@ read_codes(nbp_codebook *self, nbp_peek *peek, const nbp_interpreter_layout *lay
     return read_batch(self, peek, layout, slots, count);
 }
 
+/* Takes out the frames that have no function. */
+static void
+close_up(nbp_stack_view *stack, uint32_t *numbers, int32_t *units)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < stack->depth; i++) {
+        if (numbers[i] != NBP_NO_FUNCTION) {
+            stack->frames[kept] = stack->frames[i];
+            numbers[kept] = numbers[i];
+            units[kept] = units[i];
+            kept++;
+        }
+    }
+    stack->depth = kept;
+}
+
 int
 nbp_codebook_read(nbp_codebook *self, nbp_peek *peek,
-                  const nbp_interpreter_layout *layout, const nbp_stack_view *stack,
+                  const nbp_interpreter_layout *layout, nbp_stack_view *stack,
                   uint32_t *numbers, int32_t *units)
 {
     for (size_t first = 0, last; first < stack->depth; first = last) {
@@ -437,9 +456,12 @@ nbp_codebook_read(nbp_codebook *self, nbp_peek *peek,
             if (units[i] == -2) {
                 return -1;
             }
-            numbers[i] = self->slot_functions[slot];
+            bool has_begun =
+                frame->is_generator || units[i] >= self->slot_traceable[slot];
+            numbers[i] = has_begun ? self->slot_functions[slot] : NBP_NO_FUNCTION;
         }
     }
+    close_up(stack, numbers, units);
     return 0;
 }
 

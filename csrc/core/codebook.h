@@ -32,10 +32,12 @@ nbp_codebook *nbp_codebook_new(void); /* NULL: no memory */
 void nbp_codebook_destroy(nbp_codebook **self);
 
 /* Finds the functions of the frames of a stack, numbers[i] that of frames[i], and the
- * unit of its code that it is at, units[i] (-1: before the first). 0, or -1 when one of
- * them is no code object, or there is no memory. */
+ * unit of its code that it is at, units[i] (-1: before the first). Frames that have not
+ * begun are taken out of the stack: the interpreter shows them to nobody, as it does
+ * not show those that only call __init__. 0, or -1 when one of them is no code object,
+ * or there is no memory. */
 int nbp_codebook_read(nbp_codebook *self, nbp_peek *peek,
-                      const nbp_interpreter_layout *layout, const nbp_stack_view *stack,
+                      const nbp_interpreter_layout *layout, nbp_stack_view *stack,
                       uint32_t *numbers, int32_t *units);
 
 size_t nbp_codebook_count(const nbp_codebook *self);

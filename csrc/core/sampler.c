@@ -177,7 +177,7 @@ look_at_stack(nbp_sampler *self, uint32_t place, const nbp_thread_view *view,
         return;
     }
     if (stack->depth == 0) {
-        return;
+        return; /* nothing above the base */
     }
     const nbp_frame_view *inner = &stack->frames[0];
     uint64_t here = inner->address * 31 + inner->instruction;

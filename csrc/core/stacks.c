@@ -115,6 +115,7 @@ nbp_stacks_read(nbp_peek *peek, const nbp_interpreter_layout *layout, uintptr_t 
                 .address = frame,
                 .code = word(head, layout->code),
                 .instruction = word(head, layout->instruction),
+                .is_generator = head[layout->kind] == layout->generator,
             };
         }
         uintptr_t caller = word(head, layout->caller);

@@ -36,7 +36,8 @@ typedef struct {
     int generator; /* the kind of frames that generators and coroutines own */
     uint32_t references, type;                               /* any object */
     uint32_t units, first_line, file, name, qualname, lines; /* code object */
-    uint32_t instructions; /* where its code begins, 2 bytes a unit */
+    uint32_t instructions;    /* where its code begins, 2 bytes a unit */
+    uint32_t first_traceable; /* code object: how many units only prepare the frame */
     uint32_t code_size;
     uint32_t length, bytes; /* byte string */
     uint32_t text_size;     /* head of a string */
@@ -59,6 +60,7 @@ typedef struct {
     uintptr_t address;
     uintptr_t code;
     uintptr_t instruction;
+    bool is_generator; /* a generator or a coroutine owns it */
 } nbp_frame_view;
 
 typedef struct {

@@ -337,6 +337,7 @@ nbp_layout_describe(nbp_interpreter_layout *out)
         .name = offsetof(PyCodeObject, co_name),
         .qualname = offsetof(PyCodeObject, co_qualname),
         .lines = offsetof(PyCodeObject, co_linetable),
+        .first_traceable = offsetof(PyCodeObject, _co_firsttraceable),
         .instructions = offsetof(PyCodeObject, co_code_adaptive),
         .code_size = offsetof(PyCodeObject, co_code_adaptive),
         .length = offsetof(PyVarObject, ob_size),

@@ -18,6 +18,7 @@ from IPython.core.magic import (
 
 from ..cell import Cell
 from ..code import Code
+from ..live.display import NO_LIVE, live
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -71,6 +72,7 @@ TABLE = OptionTable(
             "Measure memory in the same run: what each line allocates and keeps, and its "
             "peak.",
         ),
+        NO_LIVE,
         Option("threads", ("--threads",), "Show every thread by itself as well."),
         Option(
             "sort",
@@ -177,21 +179,26 @@ class Lprun(ToolMagics):
         problems = (*targets.problems, *problems)
         partial: list[LineResult] = []
         try:
-            result = profile(
-                statement,
-                profiler=profiler,
-                globals=code.globals,
-                locals=code.locals,
-                own_lines=cell is not None and not is_named,
-                discover=not is_named and not options.top_level,
-                on_partial=partial.append,
-                unit=unit,
-                skip_zero=options.skip_zero or options.strip,
-                sort=options.sort or ("" if is_named else "self"),
-                top=options.top,
-                by_thread=options.threads,
-                problems=problems,
-            )
+            with live(
+                self.shell,
+                f"%{magic}",
+                wanted=not (options.quiet or options.no_live or options.memory),
+            ):
+                result = profile(
+                    statement,
+                    profiler=profiler,
+                    globals=code.globals,
+                    locals=code.locals,
+                    own_lines=cell is not None and not is_named,
+                    discover=not is_named and not options.top_level,
+                    on_partial=partial.append,
+                    unit=unit,
+                    skip_zero=options.skip_zero or options.strip,
+                    sort=options.sort or ("" if is_named else "self"),
+                    top=options.top,
+                    by_thread=options.threads,
+                    problems=problems,
+                )
         except SystemExit:
             if not partial:
                 raise

@@ -285,6 +285,26 @@ class LineResult(Result):
         """How many lines ran in all, each time counted."""
         return sum(function.hits for function in self.functions)
 
+    def heat_of(
+        self, file: str, line: int, qualname: str
+    ) -> tuple[float, dict[int, float]]:
+        """Say how hot a function is, for the view of its bytecode.
+
+        Returns
+        -------
+        share : float
+            Of the own time of all functions, that of this one.
+        lines : dict of int to float
+            Of the function's own time, the share of each line.
+        """
+        for function in self.functions:
+            own = function.self_ns
+            if function.key == (file, line, qualname) and own > 0:
+                whole = sum(each.self_ns for each in self.functions)
+                shares = {each.number: each.self_ns / own for each in function.lines}
+                return own / whole, shares
+        return 0.0, {}
+
     def shown(self) -> tuple[Function, ...]:
         """Give the functions that the views show, in their order."""
         functions = [

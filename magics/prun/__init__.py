@@ -20,6 +20,7 @@ from types import CodeType
 from typing import Any, Self
 
 from .._core import Calls
+from ..live import LIVE
 from .calibration import Costs
 from .calibration import costs as measured_costs
 from .difference import Change, ProfileDiff
@@ -115,10 +116,13 @@ class Profile(Calls):
         main = threading.main_thread().ident
         called, recorded = self.table(subtract)
         names = _names_of_threads([ident for ident, _, _ in recorded])
+        # What shows the progress of a magic is no part of what it profiles, nor is the
+        # kernel's thread that sends it.
+        unwanted = {LIVE, "IOPub"} if LIVE in names.values() else set()
         functions = [Function(*each) for each in called]
         threads = []
         for number, (ident, nodes, (crowded, dropped, _, _)) in enumerate(recorded):
-            if len(nodes) == 1:
+            if len(nodes) == 1 or names.get(ident) in unwanted:
                 continue
             if any(node[1] == -2 for node in nodes):
                 functions.append(_CROWD)

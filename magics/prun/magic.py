@@ -19,6 +19,7 @@ from IPython.core.magic import (
 from ..cell import Cell
 from ..code import Code
 from ..errors import SamplingError
+from ..live.display import NO_LIVE, live
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -70,6 +71,7 @@ TABLE = OptionTable(
         FOLD,
         *BUILTINS,
         SAMPLE,
+        NO_LIVE,
         NAME,
         VS_NAME,
         EXPORT,
@@ -111,6 +113,11 @@ Examples::
 """
 
 
+def _is_shown(options: Parsed) -> bool:
+    """Whether to show how it stands; what shows it allocates, too, and is not counted."""
+    return not (options.quiet or options.no_live or options.memory)
+
+
 @magics_class
 class Prun(ToolMagics):
     """The profiling magic."""
@@ -137,7 +144,8 @@ class Prun(ToolMagics):
         partial: list[ProfileResult] = []
         try:
             statement = self._statement(code, options, in_cell=cell is not None)
-            result = self._profile(statement, code, options, partial)
+            with live(self.shell, "%prun", wanted=_is_shown(options)):
+                result = self._profile(statement, code, options, partial)
         except SamplingError as error:
             raise UsageError(f"%prun --sample: {error}; count with %prun") from None
         except SystemExit:

@@ -15,6 +15,7 @@ from IPython.core.magic import (
 
 from .. import timeit as engine
 from ..cell import Cell
+from ..live.display import NO_LIVE, live
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -77,6 +78,7 @@ TABLE = OptionTable(
         NAME,
         SCALE,
         COUNTERS,
+        NO_LIVE,
     ],
     "statement",
 )
@@ -143,7 +145,10 @@ class Timeit(ToolMagics):
         options = self._options(line, cell)
         code = Cell(self.shell, "timeit", line, cell, local_ns)
         try:
-            result = self._measure(code, options, in_cell=cell is not None)
+            with live(
+                self.shell, "%timeit", wanted=not (options.quiet or options.no_live)
+            ):
+                result = self._measure(code, options, in_cell=cell is not None)
         except BaseException as error:
             error.__traceback__ = code.user_traceback(error)
             raise

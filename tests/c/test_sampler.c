@@ -27,7 +27,7 @@ typedef struct code {
     uint64_t units;
     text *file, *name, *qualname;
     text *lines;
-    int32_t first_line;
+    int32_t first_line, first_traceable;
     uint16_t instructions[16];
 } code;
 
@@ -87,6 +87,7 @@ layout(void)
         .name = offsetof(code, name),
         .qualname = offsetof(code, qualname),
         .lines = offsetof(code, lines),
+        .first_traceable = offsetof(code, first_traceable),
         .instructions = offsetof(code, instructions),
         .code_size = sizeof(code),
         .length = offsetof(text, length),
@@ -247,6 +248,23 @@ test_only_what_is_above_the_base_is_kept(void)
     free_world(around);
 }
 
+static void
+test_frames_that_have_not_begun_are_left_out(void)
+{
+    world *around = new_world();
+    around->outer->first_traceable = 1;
+    nbp_sampler *sampler = new_sampler(around);
+    nbp_sampler_start(sampler, 0, 0);
+    wait_for_rounds(sampler, 3);
+    nbp_sampler_stop(sampler);
+    const nbp_sampletree *tree = nbp_sampler_tree(sampler);
+    const nbp_codebook *book = nbp_sampler_book(sampler);
+    CHECK_EQ(tree->n_nodes, 2);
+    CHECK(strcmp(nbp_codebook_at(book, tree->nodes[1].function)->name, "inner") == 0);
+    nbp_sampler_destroy(&sampler);
+    free_world(around);
+}
+
 /* What a wrong pointer anywhere does: the samples are torn, and nothing else. */
 static void
 check_torn(world *around)
@@ -379,6 +397,7 @@ main(void)
 {
     test_a_stack_becomes_a_path();
     test_only_what_is_above_the_base_is_kept();
+    test_frames_that_have_not_begun_are_left_out();
     test_wrong_pointers_are_torn_samples();
     test_a_ring_of_frames_is_a_stack_cut_off();
     test_another_code_object_at_the_same_address_is_another_function();

@@ -138,6 +138,31 @@ def test_generators_have_their_caller() -> None:
     assert paths(result)["<module>", "drive", "counts", "spin"] > 10
 
 
+def test_a_constructor_is_called_by_who_makes_the_object() -> None:
+    # The interpreter puts a frame of its own between, once the call is specialised.
+    result = run(
+        "class Made:\n    def __init__(self): spin(0.0005)\n"
+        "def make(n):\n    for _ in range(n): Made()\n"
+        "make(400)"
+    )
+    assert paths(result)["<module>", "make", "__init__", "spin"] > 50
+
+
+def test_it_can_be_started_within_a_constructor() -> None:
+    started = []
+
+    class Starts:
+        def __init__(self) -> None:
+            sampler = Sampler(100)
+            sampler.start()
+            sampler.stop()
+            started.append(sampler)
+
+    for _ in range(50):
+        Starts()
+    assert len(started) == 50
+
+
 def test_await() -> None:
     result = run("import asyncio\nawait asyncio.sleep(0.05); spin(0.2)")
     assert any(path[-1] == "spin" for path in paths(result))

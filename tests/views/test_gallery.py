@@ -25,17 +25,15 @@ from nbprobe.results import Result
 from nbprobe.views.html import page
 
 from .gallery import GALLERY
-from .gallery_heap import HEAP
 from .gallery_dis import DIS
+from .gallery_heap import HEAP
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
 from .gallery_references import REFERENCES
 from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
-GALLERY = GALLERY | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
-GALLERY = GALLERY | MEMIT | PRUN | REFERENCES | SAMPLED
-GALLERY = GALLERY | DIS | MEMIT | PRUN | SAMPLED
+GALLERY = GALLERY | DIS | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 

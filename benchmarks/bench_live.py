@@ -1,0 +1,123 @@
+"""What the live display costs a run: the same work with and without it, in turns.
+
+The work counts what it does in a second of its own processor time, so that neighbours on
+the machine do not decide. `plain` twice shows how far two equal runs are apart.
+
+Usage: python bench_live.py [--turns N] [--seconds S]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import threading
+from time import perf_counter, thread_time
+
+from nbprobe.live import view
+from nbprobe.live.display import Live
+from nbprobe.live.progress import Progress
+
+try:
+    from pyinstrument import Profiler as Pyinstrument
+except ImportError:
+    Pyinstrument = None
+
+
+class Rendered:
+    """Does all that a notebook's display does, but for the socket."""
+
+    def __init__(self) -> None:
+        self.updates = 0
+
+    def show(self, magic: str, progress: Progress) -> None:
+        view.text(magic, progress)
+        view.html(magic, progress)
+        self.updates += 1
+
+    def end(self, note: str) -> None:
+        pass
+
+
+def step(number: int) -> int:
+    return sum(i * i for i in range(number))
+
+
+def work(seconds: float) -> tuple[float, float]:
+    """Steps a second of the clock, and a second of this thread's processor time."""
+    steps = 0
+    wall, cpu = perf_counter(), thread_time()
+    while perf_counter() - wall < seconds:
+        step(200)
+        steps += 1
+    return steps / (perf_counter() - wall), steps / (thread_time() - cpu)
+
+
+def with_live(seconds: float) -> tuple[float, float]:
+    with Live("%prun", Rendered(), 0.0):
+        return work(seconds)
+
+
+def with_pyinstrument(seconds: float) -> tuple[float, float]:
+    with Pyinstrument():
+        return work(seconds)
+
+
+def with_python_thread(seconds: float) -> tuple[float, float]:
+    """What tools without a C thread do: look at sys._current_frames, as often as we."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.04):
+            sys._current_frames()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        return work(seconds)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    options = parser.parse_args()
+    ways = {
+        "plain again": work,
+        "live display": with_live,
+        "Python thread, 25 Hz": with_python_thread,
+    }
+    if Pyinstrument is not None:
+        ways["pyinstrument"] = with_pyinstrument
+    work(0.5)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(options.turns):
+        for name, way in ways.items():
+            # Beside its own plain run, before and after: the machine's speed drifts.
+            before, result, after = (
+                work(options.seconds / 2),
+                way(options.seconds),
+                work(options.seconds / 2),
+            )
+            ratios = [
+                result[i] / ((before[i] + after[i]) / 2) for i in range(len(result))
+            ]
+            found[name].append((ratios[0], ratios[1]))
+    print(
+        f"Python {sys.version.split()[0]}; speed beside plain, median of {options.turns}"
+    )
+    print(f"{'':<24}{'by the clock':>14}{'by the processor':>18}{'quartiles':>18}")
+    for name, ratios in found.items():
+        wall, cpu = zip(*ratios, strict=True)
+        low, _, high = statistics.quantiles(cpu, n=4)
+        print(
+            f"{name:<24}{statistics.median(wall) - 1:>+13.1%}"
+            f"{statistics.median(cpu) - 1:>+17.1%}   {low - 1:>+8.1%} {high - 1:>+7.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
