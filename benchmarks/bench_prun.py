@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import cProfile
 import pstats
+import statistics
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
+from nbprobe._core import Sampler
 from nbprobe.prun import Profile
 from nbprobe.prun.calibration import costs
 
@@ -321,6 +323,42 @@ def overhead(turns: int) -> None:
         )
 
 
+def steps(seconds: float) -> float:
+    """Steps of a mixed load that fit into a second of this thread's processor time."""
+    done = 0
+    clock, processor = perf_counter_ns(), thread_time_ns()
+    while perf_counter_ns() - clock < seconds * 1e9:
+        mixed()
+        done += 1
+    return done / (thread_time_ns() - processor)
+
+
+def sampling(turns: int) -> None:
+    """What looking from outside costs, each run beside plain ones before and after it."""
+    found: dict[str, list[float]] = {}
+    rate = 0.0
+    for _ in range(turns):
+        for name in ("plain again", "sampler, 1 kHz", "pyinstrument, 1 kHz"):
+            before = steps(0.4)
+            if name.startswith("sampler"):
+                sampler = Sampler(1000)
+                sampler.start()
+                speed = steps(0.8)
+                sampler.stop()
+                rounds, _, _, _, ran_ns, _ = sampler.stats()
+                rate = rounds / ran_ns * 1e9
+            elif name.startswith("py") and Pyinstrument is not None:
+                with Pyinstrument(interval=0.001):
+                    speed = steps(0.8)
+            else:
+                speed = steps(0.8)
+            beside = (before + steps(0.4)) / 2
+            found.setdefault(name, []).append(100 * (beside / speed - 1))
+    print(f"\nsampling, slower by (median of {turns}; {rate:.0f} looks a second)")
+    for name, slower in found.items():
+        print(f"{name:<26}{statistics.median(slower):>+8.1f} %")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--turns", type=int, default=15)
@@ -335,6 +373,7 @@ def main() -> None:
         f"{measured.resume_outside:.0f}, other {measured.other:.0f}"
     )
     distortion(turns)
+    sampling(turns)
 
 
 if __name__ == "__main__":
