@@ -155,7 +155,6 @@ test_over_tcp_only_the_right_key_is_let_in(void)
     const char *endpoint = nbp_collector_endpoint(collector);
     CHECK_EQ(nbp_courier_open(&right, endpoint, NULL), NBP_INVALID);
     CHECK_EQ(nbp_courier_open(&wrong, endpoint, &other), NBP_OK);
-    send_snapshot(wrong, SESSION, 1, 1);
     for (int round = 0; round < PATIENCE_MS / 2; round++) {
         if (nbp_collector_count(collector).denied > 0) {
             break;

@@ -222,7 +222,9 @@ test_a_stack_becomes_a_path(void)
     CHECK_EQ(tree->nodes[1].parent, 0);
     CHECK(strcmp(nbp_codebook_at(book, tree->nodes[1].function)->name, "outer") == 0);
     CHECK_EQ(tree->nodes[2].parent, 1);
-    CHECK_EQ(tree->nodes[2].samples, nbp_sampler_statistics(sampler).rounds);
+    /* Looks at a thread that waits for a processor leave no sample. */
+    CHECK(tree->nodes[2].samples > 0);
+    CHECK(tree->nodes[2].samples <= nbp_sampler_statistics(sampler).rounds);
     CHECK_EQ(tree->n_places, 1);
     CHECK_EQ(tree->places[0].unit, 2);
     nbp_span spans[4];
