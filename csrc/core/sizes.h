@@ -15,6 +15,7 @@
 typedef struct {
     uint64_t bytes;
     uint32_t node;
+    uint32_t zero; /* fills the entry up: it is written to files */
 } nbp_large_size;
 
 /* All zero is an empty column. */
@@ -69,7 +70,7 @@ nbp_sizes_set(nbp_sizes *self, uint32_t node, uint64_t bytes)
         self->large_capacity = capacity;
     }
     self->small[node] = NBP_LARGE;
-    self->large[self->large_count++] = (nbp_large_size){bytes, node};
+    self->large[self->large_count++] = (nbp_large_size){bytes, node, 0};
     return NBP_OK;
 }
 

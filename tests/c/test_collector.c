@@ -111,7 +111,7 @@ test_a_forked_child_leaves_inherited_sockets_alone(void)
         CHECK_EQ(nbp_courier_open(&own, ipc, NULL), NBP_OK);
         CHECK(!sent && send_snapshot(own, SESSION, 2, 1));
         nbp_courier_close(&own, PATIENCE_MS);
-        _exit(CHECK_RESULT());
+        check_end_child(CHECK_RESULT());
     }
     int status = 0;
     CHECK_EQ(waitpid(child, &status, 0), child);

@@ -370,7 +370,7 @@ test_a_child_has_no_sampler(void)
         bool is_off = !nbp_sampler_is_running(sampler) && !nbp_sampler_lock(sampler);
         nbp_sampler_stop(sampler);
         nbp_sampler_destroy(&sampler);
-        _exit(is_off ? 0 : 1);
+        check_end_child(is_off ? 0 : 1);
     }
     int status = -1;
     CHECK_EQ(waitpid(child, &status, 0), child);
