@@ -284,10 +284,7 @@ test_a_child_process_can_draw(void)
     if (child == 0) {
         bool small = draw_chain("box", "child", 2, &drawn) == NBP_OK;
         bool large = draw_chain("box", "child", 90, &drawn) == NBP_OK;
-        /* Not _exit(): valgrind would find all that the other threads were using. */
-        const char *answer = small && large ? "/bin/true" : "/bin/false";
-        execl(answer, answer, (char *)NULL);
-        _exit(2);
+        check_end_child(small && large ? 0 : 1);
     }
     int result = -1;
     CHECK_EQ(waitpid(child, &result, 0), child);
@@ -317,9 +314,12 @@ test_threads_draw_at_once_while_the_process_forks(void)
     for (size_t i = 0; i < THREADS; i++) {
         CHECK_EQ(pthread_create(&threads[i], NULL, draw_some, &failures[i]), 0);
     }
+#ifndef __SANITIZE_ADDRESS__ /* its allocator stays locked in a fork that meets it at  \
+                                work */
     for (size_t i = 0; i < 5; i++) {
         test_a_child_process_can_draw();
     }
+#endif
     for (size_t i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         CHECK_EQ(failures[i], 0);
