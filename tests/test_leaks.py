@@ -176,7 +176,7 @@ def test_repeated_calls_leave_nothing(name: str) -> None:
 def test_the_measurement_sees_a_leak() -> None:
     kept: list[object] = []
     blocks, _ = growth(lambda: kept.append(object()))
-    assert blocks >= CALLS
+    assert blocks >= 0.9 * CALLS  # others give blocks back meanwhile
 
 
 def test_the_measurement_sees_an_open_file() -> None:

@@ -274,6 +274,8 @@ def test_bad_input_is_one_line_and_the_rest_is_profiled(
 
 
 def test_function_without_text_is_profiled(session: Session) -> None:
+    # Another test may have given "<string>" a text.
+    session.run("import linecache; linecache.cache.pop('<string>', None)")
     session.run("exec('def made_up(x):\\n    return x')")
     ran = session.run("%lprun -f made_up made_up(1)")
     assert "(defined by exec() or eval(), which keep no text)" in ran.stdout

@@ -39,7 +39,8 @@ def test_it_runs_as_often_as_asked(session: Session) -> None:
 def test_the_line_of_a_cell_is_setup(session: Session) -> None:
     ran = session.run("%%memit -o -q size = 30 * 2**20\na = bytearray(size)\ndel a")
     result: MemoryResult = ran.value or session.names["_"]
-    assert abs(result.increment_rss - 30 * 2**20) < 2**19
+    # What is resident may have been so before: earlier tests have freed as much.
+    assert abs(result.peak_allocated - 30 * 2**20) < 2**19
     assert result.setup == "size = 30 * 2**20"
     assert result.statement == "a = bytearray(size)\ndel a"
     assert result.lines()[0][0].line == 2

@@ -145,7 +145,9 @@ def test_children_that_share_are_counted_once() -> None:
     most = memory_usage(pool, interval=0.02, include_children=True, max_usage=True)
     assert most < alone + 60
     each = memory_usage(pool, interval=0.02, multiprocess=True)
-    assert max(map(len, each)) == 4
+    # Other tests may have left processes of theirs.
+    others = memory_usage(lambda: time.sleep(0.1), interval=0.02, multiprocess=True)
+    assert max(map(len, each)) - max(map(len, others)) == 3
     del shared
 
 

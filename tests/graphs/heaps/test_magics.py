@@ -34,7 +34,7 @@ def test_the_heap_is_shown_saved_and_compared(session: Session, tmp_path: Path) 
     assert rows["__main__.Purchase4711"].count == (0, 500)
     (row,) = (row for row in after.types if row.name == "__main__.Purchase4711")
     assert row.retained > row.bytes > 500 * 40
-    assert after.biggest[0].holder == "keep[0]"
+    assert "keep[0]" in {row.holder for row in after.biggest}
     after.save(tmp_path / "x.json")
     assert nbprobe.load(tmp_path / "x.json") == after
     assert after.to_dataframe().shape[0] == len(after.types)
