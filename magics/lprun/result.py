@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..results import Result
@@ -179,17 +180,17 @@ class Function:
     @property
     def total_ns(self) -> float:
         """Time of its lines with all that they call."""
-        return sum(line.total_ns for line in self.lines)
+        return fsum(line.total_ns for line in self.lines)
 
     @property
     def self_ns(self) -> float:
         """Time of its lines without callees that are profiled too."""
-        return sum(line.self_ns for line in self.lines)
+        return fsum(line.self_ns for line in self.lines)
 
     @property
     def awaited_ns(self) -> float:
         """How long it was suspended."""
-        return sum(line.awaited_ns for line in self.lines)
+        return fsum(line.awaited_ns for line in self.lines)
 
     @property
     def has_memory(self) -> bool:
@@ -278,7 +279,7 @@ class LineResult(Result):
     @property
     def self_ns(self) -> float:
         """Time of all lines, each moment counted once."""
-        return sum(function.self_ns for function in self.functions)
+        return fsum(function.self_ns for function in self.functions)
 
     @property
     def hits(self) -> int:
@@ -300,7 +301,7 @@ class LineResult(Result):
         for function in self.functions:
             own = function.self_ns
             if function.key == (file, line, qualname) and own > 0:
-                whole = sum(each.self_ns for each in self.functions)
+                whole = fsum(each.self_ns for each in self.functions)
                 shares = {each.number: each.self_ns / own for each in function.lines}
                 return own / whole, shares
         return 0.0, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import TYPE_CHECKING
 
 from ..views import units
@@ -329,7 +330,7 @@ def _memory_notes(result: LineResult) -> list[Note]:
 
 
 def _notes(result: LineResult) -> list[Note]:
-    raw = sum(line.raw_self_ns for each in result.functions for line in each.lines)
+    raw = fsum(line.raw_self_ns for each in result.functions for line in each.lines)
     subtracted = "nothing"
     if any(result.costs_ns):
         subtracted = (
