@@ -12,9 +12,9 @@
  * state of the core, because the libraries' own state is one to the process as well. */
 static struct {
     pthread_mutex_t mutex;
-    GVC_t *context; /* owned for the life of the process: gvFreeContext leaks */
-    bool forks;     /* the handlers below have been registered */
-} nbp_gv_lock = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    pthread_once_t forks; /* the handlers below have been registered */
+    GVC_t *context;       /* owned for the life of the process: gvFreeContext leaks */
+} nbp_gv_lock = {.mutex = PTHREAD_MUTEX_INITIALIZER, .forks = PTHREAD_ONCE_INIT};
 
 #ifdef NBP_BUILTIN_PLUGINS
 extern gvplugin_library_t gvplugin_core_LTX_library;
@@ -37,7 +37,7 @@ new_context(void)
 }
 
 static void
-lock(void)
+take(void)
 {
     pthread_mutex_lock(&nbp_gv_lock.mutex);
 }
@@ -48,15 +48,26 @@ unlock(void)
     pthread_mutex_unlock(&nbp_gv_lock.mutex);
 }
 
-/* The context, made on first use; NULL where that fails. Called with the lock held. A
- * fork waits for the picture that another thread is drawing: the child would inherit a
- * lock that nobody opens, and a library in the middle of its work. */
+static void
+wait_at_forks(void)
+{
+    pthread_atfork(take, unlock, unlock);
+}
+
+/* A fork waits for the picture that another thread is drawing: the child would inherit
+ * a lock that nobody opens, and a library in the middle of its work. Its handlers are
+ * there before the lock is first taken, or a fork just then would not know of it. */
+static void
+lock(void)
+{
+    pthread_once(&nbp_gv_lock.forks, wait_at_forks);
+    take();
+}
+
+/* The context, made on first use; NULL where that fails. Called with the lock held. */
 static GVC_t *
 the_context(void)
 {
-    if (!nbp_gv_lock.forks) {
-        nbp_gv_lock.forks = pthread_atfork(lock, unlock, unlock) == 0;
-    }
     if (nbp_gv_lock.context == NULL) {
         agseterr(AGMAX); /* messages are kept for aglasterr(), never printed */
         nbp_gv_lock.context = new_context();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import io
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -235,7 +237,32 @@ def test_without_the_program_a_small_part_is_drawn() -> None:
     assert svg.count('class="node"') == 40
 
 
-def test_pictures_are_drawn_by_threads_at_once_and_while_the_process_forks() -> None:
+# AddressSanitizer's allocator of gcc 12 keeps its locks in a forked child: where another
+# thread allocates just then, the child waits for ever.
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="forks")
+def test_pictures_are_drawn_while_the_process_forks() -> None:
+    with drawing_threads() as (draw, answers), warnings.catch_warnings():
+        # Of forking with threads: which is what is tested here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                try:
+                    draw()
+                finally:
+                    os._exit(0 if answers[-2:] == [30, 60] else 1)
+            assert os.waitpid(child, 0)[1] == 0
+
+
+def test_pictures_are_drawn_by_threads_at_once() -> None:
+    with drawing_threads() as (_, answers):
+        pass
+    assert sorted(answers) == [30] * 8 + [60] * 8
+
+
+@contextlib.contextmanager
+def drawing_threads() -> Iterator[tuple[Callable[[], None], list[int]]]:
+    """Draw in eight threads, and give what they call and the sizes that came back."""
     nodes = [{"label": "\0\ud800<&>" * 9, "tooltip": "x" * 100_000}] * 60
     edges = [(number, (7 * number) % 60, {"label": "[0]"}) for number in range(100)]
     answers: list[int] = []
@@ -250,20 +277,9 @@ def test_pictures_are_drawn_by_threads_at_once_and_while_the_process_forks() -> 
     threads = [threading.Thread(target=draw) for _ in range(8)]
     for thread in threads:
         thread.start()
-    with warnings.catch_warnings():
-        # Of forking with threads: which is what is tested here.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for _ in range(3):
-            child = os.fork()
-            if child == 0:
-                try:
-                    draw()
-                finally:
-                    os._exit(0 if answers[-2:] == [30, 60] else 1)
-            assert os.waitpid(child, 0)[1] == 0
+    yield draw, answers
     for thread in threads:
         thread.join()
-    assert sorted(answers) == [30] * 8 + [60] * 8
 
 
 def test_nothing_is_written_by_the_libraries(capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -36,7 +37,7 @@ def profiled(main: Coroutine[Any, Any, None], **options: Any) -> ProfileResult:
 
 def below_tasks(result: ProfileResult) -> dict[str, Any]:
     """Give for each task its starts and resumptions, and the counts of what is below it."""
-    (thread,) = (t for t in result.threads if t.total_ns == max_time(result))
+    (thread,) = (t for t in result.threads if t.ident == threading.get_ident())
     names = [result.functions[function].name for function in thread.function]
     children = thread.children()
     found: dict[str, Any] = {}
@@ -55,10 +56,6 @@ def below_tasks(result: ProfileResult) -> dict[str, Any]:
             )
         found[name] = (thread.calls[index], thread.resumes[index], inside)
     return found
-
-
-def max_time(result: ProfileResult) -> float:
-    return max(thread.total_ns for thread in result.threads)
 
 
 def test_each_task_has_its_own_tree() -> None:
