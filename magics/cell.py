@@ -102,6 +102,22 @@ class Cell:
         assert self._cell is not None
         return self._code(self._cell, self._body, 2, 0)
 
+    def whole(self, text: str) -> Code:
+        """Read what stands on the magic's line and, in the cell form, the lines below.
+
+        Raises
+        ------
+        SyntaxError
+            Pointing into the user's cell.
+        """
+        statement = self.on_line(text)
+        if self._cell is None:
+            return statement
+        below = self.below()
+        source = f"{statement.source}\n{below.source}".strip("\n")
+        body = statement.tree.body + below.tree.body
+        return Code(source, ast.Module(body, []), statement.filename)
+
     def candidates(self, setup: Code) -> tuple[Code, list[tuple[str, Code]]]:
         """Divide the lines below the magic's into pieces to compare.
 

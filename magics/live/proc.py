@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .._core import process_children
+
 __all__ = ["command_of", "descendants", "is_alive", "is_python", "script"]
 
 
@@ -33,14 +35,10 @@ def descendants() -> dict[int, int]:
 
 
 def _children_of(pid: int) -> list[int]:
-    children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                children += map(int, file.read().split())
+        return process_children(pid, False)
     except OSError:
-        pass  # it has ended, or there is no /proc
-    return children
+        return []  # it has ended, or there is no /proc
 
 
 def command_of(pid: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,7 +170,7 @@ class Lprun(ToolMagics):
         options = self._options(line)
         earlier = self._earlier(options)
         code = Cell(self.shell, magic, line, cell, local_ns)
-        statement = self._statement(code, options, in_cell=cell is not None)
+        statement = self._statement(code, options)
         targets = self._targets(code, options)
         is_named = bool(options.functions or options.modules)
         profiler = LineProfiler(*targets.functions, memory=options.memory)
@@ -234,13 +233,8 @@ class Lprun(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%lprun: {error}") from None
 
-    def _statement(self, code: Cell, options: Parsed, *, in_cell: bool) -> Code:
-        statement = code.on_line(options.rest)
-        if in_cell:
-            below = code.below()
-            source = f"{statement.source}\n{below.source}".strip("\n")
-            body = statement.tree.body + below.tree.body
-            statement = Code(source, ast.Module(body, []), statement.filename)
+    def _statement(self, code: Cell, options: Parsed) -> Code:
+        statement = code.whole(options.rest)
         if not statement.tree.body:
             raise UsageError(
                 "%lprun: there is no statement to profile; write %lprun STATEMENT, or "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -241,7 +240,7 @@ class Mprun(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%mprun: {error}") from None
         code = Cell(self.shell, "mprun", line, cell, local_ns)
-        statement = _joined(code, options.rest, in_cell=cell is not None)
+        statement = _statement(code, options.rest)
         targets = Targets.named(options.functions, (), code.globals, code.locals)
         if options.functions and not targets.functions:
             raise UsageError(f"%mprun: {'; '.join(targets.problems)}")
@@ -273,14 +272,9 @@ class Mprun(ToolMagics):
         return result if options.returned else delivered
 
 
-def _joined(code: Cell, rest: str, *, in_cell: bool) -> Code:
-    """Put the statement on the magic's line and those below together."""
-    statement = code.on_line(rest)
-    if in_cell:
-        below = code.below()
-        source = f"{statement.source}\n{below.source}".strip("\n")
-        body = statement.tree.body + below.tree.body
-        statement = Code(source, ast.Module(body, []), statement.filename)
+def _statement(code: Cell, rest: str) -> Code:
+    """Read the statement, which must be there."""
+    statement = code.whole(rest)
     if not statement.tree.body:
         raise UsageError(
             "there is no statement to measure; write it after the magic, or on the lines "
@@ -341,7 +335,7 @@ class Memdiff(ToolMagics):
                 return None
             return deliver(self.shell, growth, options)
         code = Cell(self.shell, "memdiff", line, cell, local_ns)
-        statement = _joined(code, options.rest, in_cell=cell is not None)
+        statement = _statement(code, options.rest)
         try:
             growth = measure_growth(
                 statement,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import pstats
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,7 +142,7 @@ class Prun(ToolMagics):
         earlier = self._earlier(options)
         partial: list[ProfileResult] = []
         try:
-            statement = self._statement(code, options, in_cell=cell is not None)
+            statement = self._statement(code, options)
             with live(self.shell, "%prun", wanted=_is_shown(options)):
                 result = self._profile(statement, code, options, partial)
         except SamplingError as error:
@@ -210,13 +209,8 @@ class Prun(ToolMagics):
                 raise UsageError(f"%prun: {error}") from None
         return runs.get(options.name, ProfileResult) if options.name else None
 
-    def _statement(self, code: Cell, options: Parsed, *, in_cell: bool) -> Code:
-        statement = code.on_line(options.rest)
-        if in_cell:
-            below = code.below()
-            source = f"{statement.source}\n{below.source}".strip("\n")
-            body = statement.tree.body + below.tree.body
-            statement = Code(source, ast.Module(body, []), statement.filename)
+    def _statement(self, code: Cell, options: Parsed) -> Code:
+        statement = code.whole(options.rest)
         if not statement.tree.body:
             raise UsageError(
                 "%prun: there is no statement to profile; write %prun STATEMENT, or "
