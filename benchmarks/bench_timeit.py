@@ -239,6 +239,21 @@ def bench(options: argparse.Namespace, *, busy: bool) -> bool:
     return all_met
 
 
+def loading_ms() -> float:
+    """Milliseconds of import and %load_ext in a new session; the best of five."""
+    script = (
+        "import time\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "start = time.perf_counter()\n"
+        "shell.extension_manager.load_extension('nbprobe')\n"
+        "print((time.perf_counter() - start) * 1e3)\n"
+    )
+    return min(
+        float(subprocess.check_output([sys.executable, "-c", script])) for _ in range(5)
+    )
+
+
 def _cells(calls: Calls, true_ns: float) -> str:
     bias_ns = calls.mean_ns - true_ns
     bias = f"{bias_ns / true_ns:+.1%}" if true_ns > 0.5 else f"{bias_ns:+.2f}ns"
@@ -282,6 +297,7 @@ def main() -> int:
         help="statements over the names of SETUP (the standard set)",
     )
     options = parser.parse_args()
+    print(f"import and %load_ext: {loading_ms():.1f} ms (goal: 30)")
     met = True
     for busy in (False, True):
         if options.load in ("both", "busy" if busy else "idle"):

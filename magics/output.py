@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 from .results import Result
 
-__all__ = ["OPTIONS", "deliver", "show"]
+__all__ = ["OPTIONS", "deliver", "is_on_display", "show"]
 
 
 R = TypeVar("R", bound=Result)
@@ -47,7 +47,11 @@ def deliver(shell: InteractiveShell, result: R, options: Parsed) -> R | None:
     runs_of(shell).remember(result)
     if options.variable:
         shell.user_ns[options.variable] = result
-    return result if options.output else None
+    if not options.output:
+        return None
+    if not options.quiet:
+        _note_display(shell, result)
+    return result
 
 
 def show(shell: InteractiveShell, result: Result) -> None:
@@ -67,6 +71,31 @@ def show(shell: InteractiveShell, result: Result) -> None:
             display(result)  # type: ignore[no-untyped-call]
     else:
         print(result)
+
+
+# An attribute of the shell while a cell runs: what it has shown and then returned.
+_SHOWN = "_nbprobe_shown"
+
+
+def _note_display(shell: InteractiveShell, result: Result) -> None:
+    def forget() -> None:
+        shell.events.unregister("post_execute", forget)
+        delattr(shell, _SHOWN)
+
+    if not hasattr(shell, _SHOWN):
+        shell.events.register("post_execute", forget)
+    setattr(shell, _SHOWN, result)
+
+
+def is_on_display(result: Result) -> bool:
+    """Tell whether the running cell has shown a result already.
+
+    ``%timeit -o f()`` on the last line of a cell shows it and returns it: the returned one
+    is then one line, as after the built-in magic, and not the same picture again.
+    """
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), _SHOWN, None) is result
 
 
 def _stdout_is_taken() -> bool:

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
         def html(self, result: Result) -> str: ...
 
 
-__all__ = ["FORMAT", "VERSION", "Result", "load", "replacing"]
-__all__ = ["FORMAT", "VERSION", "Result", "load", "parse"]
+__all__ = ["FORMAT", "VERSION", "Result", "load", "parse", "replacing"]
 
 FORMAT = "nbprobe"
 VERSION = 1
@@ -164,6 +163,10 @@ class Result:
         include: Collection[str] | None = None,
         exclude: Collection[str] | None = None,
     ) -> dict[str, str]:
+        from .output import is_on_display
+
+        if is_on_display(self):
+            return {"text/plain": repr(self)}
         wanted = {"text/plain", "text/html"} if include is None else set(include)
         wanted -= set(exclude or ())
         bundle = {}

@@ -47,6 +47,8 @@ _SAMPLE_NS: Final = 300_000
 _UNIT_NS: Final = 1_500_000
 # Even a small budget is worth that many units, the draws of which the interval is made.
 _FEWEST_UNITS: Final = 20
+_FEWEST_WITH_INTERVAL: Final = 5
+_PATIENCE: Final = 4  # times the budget, for those few
 # From here on a loop's overhead (10 ns) is below 0.05 %, and the statement stays single.
 _LONG_NS: Final = 20_000
 # The end of a loop is predicted with few copies and mispredicted with many, a step of some
@@ -245,8 +247,12 @@ class Measurement:
             frame.clear()
 
     def _is_enough(self) -> bool:
-        enough = self.executions >= _FEWEST_EXECUTIONS
-        return enough and self.spent_ns >= self.settings.budget_ns
+        if self.executions < _FEWEST_EXECUTIONS:
+            return False
+        # On a busy machine one sample may wait as long as the whole budget for its turn.
+        is_short = self.method == "slope" and len(self.units) < _FEWEST_WITH_INTERVAL
+        patience = _PATIENCE if is_short else 1
+        return self.spent_ns >= patience * self.settings.budget_ns
 
     def _stock(self) -> Plan:
         self.method = "stock"

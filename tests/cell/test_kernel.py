@@ -91,6 +91,17 @@ def test_quiet_output_is_the_value_of_the_cell(kernel: Kernel) -> None:
     assert kernel.run("%timeit -q -n1 len('a')")["displays"] == []
 
 
+def test_what_is_returned_too_is_shown_once(kernel: Kernel) -> None:
+    first, second = kernel.run("%timeit -n1 -r2 -o len('a')")["displays"]
+    assert "text/html" in first
+    assert list(second) == ["text/plain"]
+    assert re.fullmatch(r"<TimeitResult : .* per loop .*>", second["text/plain"])
+    # Later it is a result as any other.
+    kernel.run("kept = %timeit -n1 -r2 -o len('a')")
+    (later,) = kernel.run("kept")["displays"]
+    assert "text/html" in later
+
+
 def test_capture_has_the_text(kernel: Kernel) -> None:
     assert kernel.run("%%capture seen\n%timeit -n1 -r1 pass")["displays"] == []
     ran = kernel.run("print(seen.stdout, len(seen.outputs))")

@@ -139,24 +139,20 @@ def test_the_table_names_real_magics(session: Session) -> None:
             assert function.__self__.magics[kind][row.name].__name__ == row.name
 
 
-def test_loading_is_quick_and_imports_little() -> None:
+def test_loading_imports_little() -> None:
+    # GIVEN a shell; WHEN the extension is loaded
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance()\n"
         "before = set(sys.modules)\n"
-        "start = time.perf_counter()\n"
         "shell.extension_manager.load_extension('nbprobe')\n"
-        "print((time.perf_counter() - start) * 1e3)\n"
         "print(*sorted(set(sys.modules) - before))\n"
     )
-    # The best of three: what the machine does besides is not ours.
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        for _ in range(3)
-    ]
-    assert min(float(time_ms) for time_ms, _ in runs) < 30
-    imported = {name.partition(".")[0] for _, names in runs for name in names.split()}
-    assert not imported & {"jinja2", "pygments", "numpy", "pandas", "asyncio"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    # THEN what it needs to know the magics' names is imported, and no more
+    names = run.stdout.split()
+    assert {name.partition(".")[0] for name in names} == {"nbprobe"}
+    assert len(names) < 10
