@@ -6,12 +6,14 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from . import awaiting
 from .code import Code, free_names
 
-__all__ = ["Recording", "Runnable", "run_setup", "runner"]
+__all__ = ["Recording", "Runnable", "concluded", "run_setup", "runner"]
+
+_ResultT = TypeVar("_ResultT")
 
 
 class Recording(Protocol):
@@ -81,6 +83,35 @@ def runner(
         return lambda: recording.runcall(function, *runnable.values)
     target = runnable.target
     return lambda: recording.runcode(target, globals, globals)
+
+
+def concluded(
+    run: Callable[[], object],
+    result: Callable[[bool], _ResultT],
+    on_partial: Callable[[_ResultT], None] | None,
+    refusal: type[BaseException] | tuple[()] = (),
+) -> _ResultT:
+    """Run what `runner` prepared, and give the result, whatever happens.
+
+    Parameters
+    ----------
+    run : callable
+    result : callable
+        Makes the result; told whether an exception ended the code.
+    on_partial : callable or None
+        Given the result of the part that ran, before an exception is passed on.
+    refusal : type of exception, optional
+        With which the recording says that it runs nothing: there is no such part then.
+    """
+    try:
+        run()
+    except refusal:
+        raise
+    except BaseException:
+        if on_partial is not None:
+            on_partial(result(True))
+        raise
+    return result(False)
 
 
 @dataclass(frozen=True, slots=True)

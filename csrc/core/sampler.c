@@ -284,6 +284,7 @@ static void *
 run(void *argument)
 {
     nbp_sampler *self = argument;
+    pthread_setname_np(pthread_self(), "nbprobe sampler"); /* as top -H shows it */
     pthread_mutex_lock(&self->lock);
     self->stats.cost_ns = 0;
     int64_t spent = nbp_clock_now_ns(NBP_CLOCK_THREAD_CPU);

@@ -6,6 +6,7 @@
 #include <structmember.h>
 
 #include "calls.h"
+#include "toolid.h"
 
 #if NBP_HAS_MONITORING
 
@@ -211,64 +212,23 @@ new_hook(nbp_calls *self, vectorcallfunc callback)
     return (PyObject *)made;
 }
 
-/* Calls a function of sys.monitoring for its effect. */
-static int
-monitoring_call(const char *name, const char *format, ...)
-{
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    if (monitoring == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is gone");
-        return -1;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    PyObject *tuple = Py_VaBuildValue(format, arguments);
-    va_end(arguments);
-    PyObject *function =
-        tuple == NULL ? NULL : PyObject_GetAttrString(monitoring, name);
-    PyObject *result = function == NULL ? NULL : PyObject_CallObject(function, tuple);
-    Py_XDECREF(function);
-    Py_XDECREF(tuple);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-/* sys.monitoring.events.<name>, or -1 with an exception set. */
-static int
-event_mask(const char *name)
-{
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    if (monitoring == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is gone");
-        return -1;
-    }
-    PyObject *names = PyObject_GetAttrString(monitoring, "events");
-    PyObject *value = names == NULL ? NULL : PyObject_GetAttrString(names, name);
-    int mask = value == NULL ? -1 : (int)PyLong_AsLong(value);
-    Py_XDECREF(value);
-    Py_XDECREF(names);
-    return mask;
-}
-
 /* An id that nobody uses: first those without a meaning of their own. The ids of
  * profilers, coverage and debuggers are left to them. */
 static int
 take_tool(nbp_calls *self)
 {
-    static const char wanted[] = {4, 3, 5};
-    for (size_t i = 0; i < sizeof(wanted); i++) {
-        if (monitoring_call("use_tool_id", "(is)", wanted[i], "nbprobe calls") == 0) {
-            self->tool = wanted[i];
-            return 0;
-        }
-        if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
-            return -1;
-        }
-        PyErr_Clear();
+    static const int wanted[] = {4, 3, 5};
+    int tool =
+        nbp_toolid_take(wanted, sizeof(wanted) / sizeof(*wanted), "nbprobe calls");
+    if (tool >= 0) {
+        self->tool = (char)tool;
+        return 0;
     }
-    PyErr_SetString(PyExc_RuntimeError,
-                    "no free id in sys.monitoring: other tools hold 3, 4 and 5"
-                    " (sys.monitoring.get_tool names them)");
+    if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "no free id in sys.monitoring: other tools hold 3, 4 and 5"
+                        " (sys.monitoring.get_tool names them)");
+    }
     return -1;
 }
 
@@ -281,13 +241,13 @@ register_callbacks(nbp_calls *self)
         if (events[i].native && !self->builtins) {
             continue;
         }
-        int mask = event_mask(events[i].name);
+        int mask = nbp_monitoring_event(events[i].name);
         PyObject *callback = mask < 0 ? NULL : new_hook(self, events[i].callback);
         if (callback == NULL) {
             return -1;
         }
-        int status =
-            monitoring_call("register_callback", "(iiO)", self->tool, mask, callback);
+        int status = nbp_monitoring_call("register_callback", "(iiO)", self->tool, mask,
+                                         callback);
         Py_DECREF(callback);
         if (status < 0) {
             return -1;
@@ -297,25 +257,6 @@ register_callbacks(nbp_calls *self)
     return wanted;
 }
 
-/* Gives everything back, as far as it goes; an error does not stop the rest. */
-static int
-release_tool(nbp_calls *self)
-{
-    int status = monitoring_call("set_events", "(ii)", self->tool, 0);
-    /* Before 3.14 an id that is given back keeps its callbacks. */
-    for (size_t i = 0; i < N_EVENTS; i++) {
-        int mask = event_mask(events[i].name);
-        if (mask < 0 || monitoring_call("register_callback", "(iiO)", self->tool, mask,
-                                        Py_None) < 0) {
-            status = -1;
-        }
-    }
-    if (monitoring_call("free_tool_id", "(i)", self->tool) < 0) {
-        status = -1;
-    }
-    return status;
-}
-
 int
 nbp_calls_connect(nbp_calls *self)
 {
@@ -323,12 +264,13 @@ nbp_calls_connect(nbp_calls *self)
         return -1;
     }
     int wanted = register_callbacks(self);
-    if (wanted >= 0 && monitoring_call("set_events", "(ii)", self->tool, wanted) == 0) {
+    if (wanted >= 0 &&
+        nbp_monitoring_call("set_events", "(ii)", self->tool, wanted) == 0) {
         return 0;
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (release_tool(self) < 0) {
+    if (nbp_toolid_release(self->tool) < 0) {
         PyErr_Clear();
     }
     PyErr_Restore(type, value, traceback);
@@ -338,7 +280,7 @@ nbp_calls_connect(nbp_calls *self)
 int
 nbp_calls_disconnect(nbp_calls *self)
 {
-    return release_tool(self);
+    return nbp_toolid_release(self->tool);
 }
 
 int

@@ -3,6 +3,7 @@
 #include "compat.h"
 #include "fallback.h"
 #include "shadow.h"
+#include "toolid.h"
 
 #if NBP_HAS_MONITORING
 
@@ -86,80 +87,43 @@ static const struct {
 
 enum { N_EVENTS = sizeof(events) / sizeof(events[0]) };
 
-/* sys.monitoring.events.<name>, or -1 with an exception set. */
-static int
-event_mask(PyObject *monitoring, const char *name)
-{
-    PyObject *names = PyObject_GetAttrString(monitoring, "events");
-    PyObject *value = names == NULL ? NULL : PyObject_GetAttrString(names, name);
-    int mask = value == NULL ? -1 : (int)PyLong_AsLong(value);
-    Py_XDECREF(value);
-    Py_XDECREF(names);
-    return mask;
-}
-
-/* Calls a function of sys.monitoring for its effect. */
-static int
-call(const char *name, const char *format, ...)
-{
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    if (monitoring == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "lost sys.monitoring");
-        return -1;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    PyObject *tuple = Py_VaBuildValue(format, arguments);
-    va_end(arguments);
-    PyObject *function =
-        tuple == NULL ? NULL : PyObject_GetAttrString(monitoring, name);
-    PyObject *result = function == NULL ? NULL : PyObject_CallObject(function, tuple);
-    Py_XDECREF(function);
-    Py_XDECREF(tuple);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
 /* A tool id that nobody uses, those without a meaning of their own first; -1 when all
  * are taken. */
 static int
 take_tool(void)
 {
     static const int wanted[] = {4, 3, 5, 1, 2, 0};
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        if (call("use_tool_id", "(is)", wanted[i], "nbprobe lines") == 0) {
-            return wanted[i];
-        }
-        PyErr_Clear();
-    }
-    return -1;
+    int tool =
+        nbp_toolid_take(wanted, sizeof(wanted) / sizeof(*wanted), "nbprobe lines");
+    PyErr_Clear();
+    return tool;
 }
 
 static int
-register_callbacks(PyObject *monitoring, int tool, PyObject *capsule)
+register_callbacks(int tool, PyObject *capsule)
 {
     int everywhere = 0;
     for (int i = 0; i < N_EVENTS; i++) {
-        int mask = event_mask(monitoring, events[i].name);
+        int mask = nbp_monitoring_event(events[i].name);
         PyObject *callback =
             mask < 0 ? NULL : PyCFunction_New(events[i].method, capsule);
-        if (callback == NULL ||
-            call("register_callback", "(iiO)", tool, mask, callback) < 0) {
+        if (callback == NULL || nbp_monitoring_call("register_callback", "(iiO)", tool,
+                                                    mask, callback) < 0) {
             Py_XDECREF(callback);
             return -1;
         }
         Py_DECREF(callback);
         everywhere |= events[i].local ? 0 : mask;
     }
-    return call("set_events", "(ii)", tool, everywhere);
+    return nbp_monitoring_call("set_events", "(ii)", tool, everywhere);
 }
 
 static int
-local_mask(PyObject *monitoring)
+local_mask(void)
 {
     int all = 0;
     for (int i = 0; i < N_EVENTS; i++) {
-        int mask = event_mask(monitoring, events[i].name);
+        int mask = nbp_monitoring_event(events[i].name);
         if (mask < 0) {
             return -1;
         }
@@ -172,24 +136,21 @@ local_mask(PyObject *monitoring)
 static int
 set_local_events(const nbp_function *function, int tool, int mask)
 {
-    if (call("set_local_events", "(iOi)", tool, function->original, mask) < 0) {
+    if (nbp_monitoring_call("set_local_events", "(iOi)", tool, function->original,
+                            mask) < 0) {
         return -1;
     }
     if (function->has_probes || function->instrumented == function->original) {
         return 0;
     }
-    return call("set_local_events", "(iOi)", tool, function->instrumented, mask);
+    return nbp_monitoring_call("set_local_events", "(iOi)", tool,
+                               function->instrumented, mask);
 }
 
 int
 nbp_fallback_start(nbp_engine *self)
 {
     if (!nbp_fallback_is_needed(self)) {
-        return 0;
-    }
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    if (monitoring == NULL) {
-        nbp_fallback_drop(self);
         return 0;
     }
     if (self->events == NULL) {
@@ -200,15 +161,15 @@ nbp_fallback_start(nbp_engine *self)
         }
         self->events = nbp_fallback_new_receiver(self);
         if (self->events == NULL) {
-            call("free_tool_id", "(i)", tool);
+            nbp_monitoring_call("free_tool_id", "(i)", tool);
             return -1;
         }
         nbp_fallback_receiver(self->events)->tool = tool;
-        if (register_callbacks(monitoring, tool, self->events) < 0) {
+        if (register_callbacks(tool, self->events) < 0) {
             return -1;
         }
     }
-    int mask = local_mask(monitoring);
+    int mask = local_mask();
     int tool = nbp_fallback_receiver(self->events)->tool;
     for (Py_ssize_t i = 0; mask > 0 && i < self->n_functions; i++) {
         nbp_function *function = &self->functions[i];
@@ -237,16 +198,9 @@ nbp_fallback_stop(nbp_engine *self)
             PyErr_Clear();
         }
     }
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    call("set_events", "(ii)", to->tool, 0);
-    PyErr_Clear();
-    for (int i = 0; monitoring != NULL && i < N_EVENTS; i++) {
-        int mask = event_mask(monitoring, events[i].name);
-        call("register_callback", "(iiO)", to->tool, mask, Py_None);
+    if (nbp_toolid_release(to->tool) < 0) {
         PyErr_Clear();
     }
-    call("free_tool_id", "(i)", to->tool);
-    PyErr_Clear();
     Py_CLEAR(self->events);
 }
 

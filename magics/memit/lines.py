@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from .._core import LineEngine
 from ..code import Code
-from ..execution import runner
+from ..execution import concluded, runner
 from ..lprun.discovery import users_functions
 from ..lprun.recording import Recording
 from ..results import Result
@@ -225,19 +225,13 @@ def measure_lines(
     for function in (*functions, *(users_functions() if discover else ())):
         recording.add(function)
 
-    def result(*, interrupted: bool) -> LineMemory:
+    def result(interrupted: bool) -> LineMemory:
         return line_memory(
             recording, code.source, problems=problems, interrupted=interrupted
         )
 
     run = runner(_Under(recording), code, globals=globals, locals=locals)
-    try:
-        run()
-    except BaseException:
-        if on_partial is not None:
-            on_partial(result(interrupted=True))
-        raise
-    return result(interrupted=False)
+    return concluded(run, result, on_partial)
 
 
 def line_memory(

@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from ..code import Code
-from ..execution import runner
+from ..execution import concluded, runner
 from . import Profile
 from .merging import following, with_children
 from .result import ProfileResult
@@ -61,27 +61,19 @@ def profile(
     recording = Profile(builtins=builtins, tasks=tasks, memory=memory)
     run = runner(recording, code, globals=globals, locals=locals)
 
-    def result(*, interrupted: bool) -> ProfileResult:
+    def result(interrupted: bool) -> ProfileResult:
         own = recording.result(
             code.source,
             sort=sort,
             limits=limits,
             interrupted=interrupted,
-            wall_ns=end - start,
+            wall_ns=perf_counter_ns() - start,
         )
         return with_children(_without_the_kernels(own), children)
 
     with following(children, recording.disable):
-        start = end = perf_counter_ns()
-        try:
-            run()
-        except BaseException:
-            end = perf_counter_ns()
-            if on_partial is not None:
-                on_partial(result(interrupted=True))
-            raise
-        end = perf_counter_ns()
-        return result(interrupted=False)
+        start = perf_counter_ns()
+        return concluded(run, result, on_partial)
 
 
 def _without_the_kernels(result: ProfileResult) -> ProfileResult:

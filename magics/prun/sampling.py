@@ -16,7 +16,7 @@ from typing import Any
 from .._core import Sampler
 from ..code import Code
 from ..errors import SamplingError
-from ..execution import runner
+from ..execution import concluded, runner
 from .calibration import Costs
 from .result import Function, ProfileResult, Thread
 from .sampled import SampledLine, Sampling
@@ -71,18 +71,10 @@ def sample(
     recording = _Recording(hz)
     run = runner(recording, code, globals=globals, locals=locals)
 
-    def result(*, interrupted: bool) -> ProfileResult:
+    def result(interrupted: bool) -> ProfileResult:
         return recording.result(code.source, interrupted=interrupted)
 
-    try:
-        run()
-    except SamplingError:
-        raise
-    except BaseException:
-        if on_partial is not None:
-            on_partial(result(interrupted=True))
-        raise
-    return result(interrupted=False)
+    return concluded(run, result, on_partial, refusal=SamplingError)
 
 
 class _Recording:

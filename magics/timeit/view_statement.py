@@ -12,7 +12,7 @@ from ..views.notes import Note, aligned, parted
 from ..views.tables import ROWS
 from .result import TimeitResult
 
-__all__ = ["html", "remarks", "remarks_of", "stock_line", "text"]
+__all__ = ["headline", "html", "remarks", "remarks_of", "stock_line", "text"]
 
 
 def stock_line(result: TimeitResult) -> str:
@@ -23,6 +23,9 @@ def stock_line(result: TimeitResult) -> str:
         f"{figure} ± {deviation} per loop ({result.statistic} ± std. dev. of"
         f" {units.plural(result.repeat, 'run')}, {units.plural(result.loops, 'loop')} each)"
     )
+
+
+headline = stock_line
 
 
 def text(result: TimeitResult) -> str:

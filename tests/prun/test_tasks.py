@@ -59,20 +59,28 @@ def below_tasks(result: ProfileResult) -> dict[str, Any]:
 
 
 def test_each_task_has_its_own_tree() -> None:
-    result = profiled(jobs(), tasks=True)
-    found = below_tasks(result)
+    found = below_tasks(profiled(jobs(), tasks=True))
     for exponent in (3, 4, 5):
         calls, resumes, inside = found[f"<task job {exponent}: job>"]
         assert (calls, resumes) == (1, 3)
         assert inside["job"] == (1, 3)
         assert inside["leaf"] == (3, 3)
         assert inside["<built-in method builtins.sum>"] == (3, 0)
-    total = {f.name: 0.0 for f in result.functions}
-    for thread in result.threads:
-        for index, function in enumerate(thread.function):
-            total[result.functions[function].name] += thread.inclusive_ns[index]
-    times = [total[f"<task job {exponent}: job>"] for exponent in (3, 4, 5)]
-    assert times == sorted(times)
+
+
+def test_each_task_has_its_own_time() -> None:
+    def times() -> list[float]:
+        result = profiled(jobs(), tasks=True)
+        (thread,) = (t for t in result.threads if t.ident == threading.get_ident())
+        names = [result.functions[function].name for function in thread.function]
+        return [
+            thread.inclusive_ns[names.index(f"<task job {exponent}: job>")]
+            for exponent in (3, 4, 5)
+        ]
+
+    # The fastest of some runs, for any one may be interrupted by another program.
+    best = [min(each) for each in zip(*(times() for _ in range(5)), strict=True)]
+    assert 5 * best[0] < best[1] < best[2] / 5
 
 
 def test_without_functions_in_c_too() -> None:
