@@ -25,6 +25,9 @@ HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _MOST_BUNDLES = 4
 
+# What the run of the cell before this one came to, which has no name of its own.
+_LAST_RESULT = "last result"
+
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
@@ -73,7 +76,7 @@ class _Host:
         if self.history[id(other)]:
             return f"{self.history[id(other)]}{name}"
         hidden = re.fullmatch(r"\['(_\w*)'\]", name)
-        return hidden[1] if hidden else "last result"
+        return hidden[1] if hidden else _LAST_RESULT
 
     def hides(self, other: object, it: object) -> bool:
         """Tell whether the holder of an object is none of the user's concern."""
@@ -82,6 +85,15 @@ class _Host:
         if it is self.shell.user_ns:
             return not is_proper_module(other)
         return long_name(type(other)).partition(".")[0] in HOST
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Give the names in the history: outputs by number, then ``_``, ``__``, ``___``.
+
+    The last result is an output too, and said only where it has no other name.
+    """
+    told = names - {_LAST_RESULT} or names
+    return tuple(sorted(told, key=lambda it: (it.startswith("_"), len(it), it)))
 
 
 class Found:
@@ -148,8 +160,8 @@ def explore(
             here = found.numbers[id(it)]
             kept = [other for other in shown if host.is_history(other)]
             if kept:
-                names = dict.fromkeys(host.name(other, it) for other in kept)
-                _stand_in(history, here, tuple(names), depth + 1, found)
+                names = _in_order({host.name(other, it) for other in kept})
+                _stand_in(history, here, names, depth + 1, found)
             shown = [
                 other
                 for other in shown

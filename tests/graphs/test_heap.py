@@ -193,12 +193,12 @@ def test_types_have_their_modules() -> None:
     assert kept
 
 
-def test_a_chain_of_a_million_links() -> None:
+def test_a_long_chain_of_lists() -> None:
     chain: list[object] = []
-    for _ in range(1_000_000):
+    for _ in range(100_000):
         chain = [chain]
     heap = _core.Heap(())
-    assert heap.retained(chain) > 1_000_000 * 60
+    assert heap.retained(chain) > 100_000 * 60
     while chain:  # a million nested deallocations otherwise
         chain = chain.pop()
 
@@ -216,7 +216,7 @@ def test_other_threads_may_change_the_heap_between_calls() -> None:
     threads = [threading.Thread(target=churn) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 1.0
+    until = time.monotonic() + 0.3
     while time.monotonic() < until:
         _core.Heap(()).types()
         _core.referrers([Node])

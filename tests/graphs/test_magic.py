@@ -102,7 +102,8 @@ def test_what_ipython_keeps_is_one_holder(session: Session) -> None:
     lines = ran.stdout.splitlines()
     assert lines[0].startswith("Thing  at 0x")
     (history,) = [line for line in lines if "IPython  history of outputs" in line]
-    assert re.search(r"Out\[\d+\], _ of IPython", history)
+    # The last result is kept without a name too, which goes without saying.
+    assert re.search(r" Out\[\d+\], _ of IPython", history)
     assert "module  __main__" in ran.stdout
     assert "['thing']" in ran.stdout
     assert "Completer" not in ran.stdout and "(bound)" not in ran.stdout

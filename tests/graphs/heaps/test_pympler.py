@@ -26,8 +26,12 @@ def test_all_objects_are_listed() -> None:
     assert any(it is KEPT["text"] for it in found)
     assert len(muppy.get_objects(tracked=True)) < len(found)
     assert len(found) > len(gc.get_objects())
-    big = muppy.filter(found, Type=bytearray, min=10**7)
-    assert big == [] and muppy.get_size([[], []]) == 2 * muppy.get_size([[]])
+    KEPT["large"] = bytearray(10**7)
+    large = muppy.filter([*found, KEPT["large"]], Type=bytearray, min=10**7)
+    assert large[-1] is KEPT.pop("large")
+    assert all(type(it) is bytearray and len(it) >= 10**7 for it in large)
+    small = muppy.filter(large, max=10**7)
+    assert small == [] and muppy.get_size([[], []]) == 2 * muppy.get_size([[]])
     assert muppy.sort(["x" * 99, ""]) == ["", "x" * 99]
     with pytest.raises(ValueError, match="minimum"):
         muppy.filter([], min=5, max=1)

@@ -29,6 +29,7 @@ class Slotted:
 
 
 KEPT: dict[str, Any] = {}
+HELD: dict[str, Any] = {}  # of a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -97,14 +98,24 @@ NAMES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind, (_, name) in NAMES.items() if name])
-def test_references_have_names(kind: str) -> None:
-    make, name = NAMES[kind]
-    secret = Thing()
-    KEPT["here"] = make(secret)
+@pytest.fixture(scope="module")
+def names() -> dict[str, str]:
+    """How one heap names the thing in each kind of holder."""
+    secrets = {kind: Thing() for kind in NAMES}
+    made = {kind: make(secrets[kind]) for kind, (make, _) in NAMES.items()}
+    HELD.update(made)
     graph = heap(hidden=("nbprobe", __name__))
-    (node,) = graph.core.nodes(graph.of(secret).content, 2)
-    assert way_to(graph.core, node).expression.endswith(f"KEPT['here']{name}")
+    found = {}
+    for kind, secret in secrets.items():
+        (node,) = graph.core.nodes(graph.of(secret).content, 2)
+        found[kind] = way_to(graph.core, node).expression
+    HELD.clear()
+    return found
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, name) in NAMES.items() if name])
+def test_references_have_names(kind: str, names: dict[str, str]) -> None:
+    assert names[kind].endswith(f"HELD['{kind}']{NAMES[kind][1]}")
 
 
 def test_no_code_runs_and_nothing_is_made() -> None:
@@ -273,6 +284,11 @@ def test_random_objects_agree_with_the_definition(
     gc.collect()
 
 
+@pytest.fixture(scope="module")
+def core() -> _core.Heap:
+    return heap(names=False).core
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -297,8 +313,7 @@ def test_random_objects_agree_with_the_definition(
         lambda core: _core.Heap.read(bytearray(8)),  # type: ignore[arg-type]
     ],
 )
-def test_wrong_arguments_are_refused(call: Any) -> None:
-    core = heap(names=False).core
+def test_wrong_arguments_are_refused(call: Any, core: _core.Heap) -> None:
     with pytest.raises((TypeError, ValueError, IndexError, OSError)):
         call(core)
 
