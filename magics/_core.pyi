@@ -166,7 +166,9 @@ _MemoryRow: TypeAlias = tuple[int, _Traffic, _Traffic, int, int]
 
 @final
 class LineEngine:
-    def __new__(cls, *, memory: bool = False, native: bool = False) -> Self: ...
+    def __new__(
+        cls, *, memory: bool = False, native: bool = False, resident: bool = False
+    ) -> Self: ...
     def add(
         self,
         what: FunctionType | MethodType | CodeType | Callable[..., Any],
@@ -184,6 +186,9 @@ class LineEngine:
     def memory_lines(
         self, thread: int | None = None, /
     ) -> list[tuple[CodeType, str, list[_MemoryRow]]]: ...
+    def resident_lines(
+        self, thread: int | None = None, /
+    ) -> list[tuple[CodeType, str, list[tuple[int, int]]]]: ...
     def threads(self) -> list[int]: ...
     def reset(self) -> None: ...
     @property

@@ -19,8 +19,9 @@ typedef struct {
 
 /* A thread's counters at an event. */
 typedef struct {
-    nbp_traffic traffic; /* never goes back */
-    int64_t peak_bytes;  /* the highest allocated - freed since the last event */
+    nbp_traffic traffic;    /* never goes back */
+    int64_t peak_bytes;     /* the highest allocated - freed since the last event */
+    int64_t resident_bytes; /* of the whole process; 0: nobody asks */
 } nbp_memory;
 
 /* Of one line. */
@@ -29,6 +30,7 @@ typedef struct {
     nbp_traffic own;
     int64_t peak_bytes; /* above what there was as the line began, callees included */
     int64_t own_peak_bytes; /* the same, not looking while profiled callees run */
+    int64_t resident_bytes; /* of the process as the line ended, at the most */
 } nbp_line_memory;
 
 /* Of the line that a running frame is on. */
@@ -70,6 +72,7 @@ nbp_line_memory_merge(nbp_line_memory *self, const nbp_line_memory *other)
     nbp_traffic_add(&self->own, &nothing, &other->own);
     self->peak_bytes = nbp_higher(self->peak_bytes, other->peak_bytes);
     self->own_peak_bytes = nbp_higher(self->own_peak_bytes, other->own_peak_bytes);
+    self->resident_bytes = nbp_higher(self->resident_bytes, other->resident_bytes);
 }
 
 #endif /* NBP_LINEMEMORY_H */

@@ -63,6 +63,7 @@ typedef struct nbp_shadow {
     nbp_line_memory *line_memory;     /* owned; by slot */
     nbp_record_memory *record_memory; /* owned; one for each of `records` */
     nbp_traffic traffic;              /* as of the last event */
+    int64_t resident_bytes;           /* the same */
     /* Rare: */
     uint64_t id;     /* of the thread state: never used again by another */
     uint64_t thread; /* threading.get_ident() */
@@ -83,6 +84,7 @@ struct nbp_lines {
     nbp_costs costs;
     bool has_counter;
     bool with_memory;     /* set before the first event */
+    bool with_resident;   /* the same; what is resident is read at each event too */
     bool on;              /* else events are not counted; `recent_id` is 0 then */
     bool paused;          /* off for a while only: the probes stay in the code */
     uint32_t slots;       /* lines given out */

@@ -32,6 +32,7 @@ nbp_shadow_pass_memory(nbp_shadow *self, nbp_memory *memory)
         record->high_bytes = nbp_higher(record->high_bytes, memory->peak_bytes);
     }
     self->traffic = memory->traffic;
+    self->resident_bytes = memory->resident_bytes;
     memory->peak_bytes = nbp_traffic_net_bytes(&memory->traffic);
 }
 
@@ -68,6 +69,7 @@ nbp_shadow_end_memory(nbp_shadow *self)
     }
     memory->own_peak_bytes =
         nbp_higher(memory->own_peak_bytes, record->own_high_bytes - began);
+    memory->resident_bytes = nbp_higher(memory->resident_bytes, self->resident_bytes);
     /* The caller's line was as high; that of the ground is never read. */
     record[-1].high_bytes = nbp_higher(record[-1].high_bytes, record->high_bytes);
 }

@@ -758,3 +758,11 @@ nbp_alloc_discount_from(nbp_rss_t *rss)
 {
     atomic_store(&hooks.rss, rss);
 }
+
+int64_t
+nbp_alloc_resident_bytes(void)
+{
+    nbp_rss_t *rss = atomic_load(&hooks.rss);
+    int64_t bytes = rss == NULL ? 0 : nbp_rss_now_bytes(rss);
+    return bytes > 0 ? bytes : 0;
+}

@@ -113,6 +113,9 @@ nbp_alloctable_t *nbp_alloc_table(void);
 /* Whose peaks are not to contain our tables; NULL for nobody's. */
 void nbp_alloc_discount_from(nbp_rss_t *rss);
 
+/* Resident now, as it says, in bytes; 0 where there is none or it is not known. */
+int64_t nbp_alloc_resident_bytes(void);
+
 /* --- For native.c ------------------------------------------------------------------
  */
 

@@ -229,6 +229,30 @@ engine_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
 }
 
 PyDoc_STRVAR(
+    resident_lines_doc,
+    "resident_lines($self, thread=None, /)\n"
+    "--\n"
+    "\n"
+    "How much memory was resident as the same lines ended, with\n"
+    "``LineEngine(resident=True)``.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "thread : int, optional\n"
+    "    Only what ran in the thread of this number, one of threads().\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "list of (code, how, rows)\n"
+    "    In the order of lines(), line for line. A row is (line, bytes): of the whole\n"
+    "    process, the most at the end of any execution; 0 when it was not read.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "ValueError\n"
+    "    If the engine does not measure memory.\n");
+
+PyDoc_STRVAR(
     memory_lines_doc,
     "memory_lines($self, thread=None, /)\n"
     "--\n"
@@ -256,8 +280,10 @@ PyDoc_STRVAR(
     "ValueError\n"
     "    If the engine does not measure memory.\n");
 
+/* What `rows_of` gives of all threads, or of the one that `args` name. */
 static PyObject *
-engine_memory_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
+memory_rows(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+            PyObject *(*rows_of)(const nbp_engine *self, const uint64_t *thread))
 {
     nbp_engine *self = (nbp_engine *)op;
     uint64_t thread;
@@ -269,7 +295,19 @@ engine_memory_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
         PyErr_SetString(PyExc_ValueError, "this engine does not measure memory");
         return NULL;
     }
-    return nbp_linerows_memory(self, one_thread ? &thread : NULL);
+    return rows_of(self, one_thread ? &thread : NULL);
+}
+
+static PyObject *
+engine_memory_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
+{
+    return memory_rows(op, args, n_args, nbp_linerows_memory);
+}
+
+static PyObject *
+engine_resident_lines(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
+{
+    return memory_rows(op, args, n_args, nbp_linerows_resident);
 }
 
 PyDoc_STRVAR(
@@ -368,10 +406,10 @@ get_counter(PyObject *op, void *closure)
 static PyObject *
 engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"memory", "native", NULL};
-    int with_memory = 0, native = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pp:LineEngine", names,
-                                     &with_memory, &native)) {
+    static char *names[] = {"memory", "native", "resident", NULL};
+    int with_memory = 0, native = 0, resident = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppp:LineEngine", names,
+                                     &with_memory, &native, &resident)) {
         return NULL;
     }
     nbp_engine *self = (nbp_engine *)type->tp_alloc(type, 0);
@@ -385,7 +423,8 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
-    self->lines->with_memory = with_memory;
+    self->lines->with_memory = with_memory || resident;
+    self->lines->with_resident = resident;
     self->memory.level = NBP_ALLOC_EXACT;
     self->memory.native = native;
     return (PyObject *)self;
@@ -435,6 +474,8 @@ static PyMethodDef engine_methods[] = {
     {"lines", (PyCFunction)(void (*)(void))engine_lines, METH_FASTCALL, lines_doc},
     {"memory_lines", (PyCFunction)(void (*)(void))engine_memory_lines, METH_FASTCALL,
      memory_lines_doc},
+    {"resident_lines", (PyCFunction)(void (*)(void))engine_resident_lines,
+     METH_FASTCALL, resident_lines_doc},
     {"threads", engine_threads, METH_NOARGS, threads_doc},
     {"reset", engine_reset, METH_NOARGS, reset_doc},
     {NULL, NULL, 0, NULL},
@@ -458,15 +499,16 @@ static PyGetSetDef engine_attributes[] = {
 
 PyDoc_STRVAR(
     engine_doc,
-    "LineEngine(*, memory=False, native=False)\n"
+    "LineEngine(*, memory=False, native=False, resident=False)\n"
     "--\n"
     "\n"
     "Counts and times the lines of functions by probes in their code.\n"
     "\n"
     "With `memory`, hooks in Python's allocators count besides what each line\n"
     "allocates and frees: memory_lines(). With `native`, what libraries allocate\n"
-    "is counted too. Of several engines with memory that run at once, peaks are\n"
-    "right for the innermost probe only.\n"
+    "is counted too. With `resident`, which implies `memory`, what is resident is\n"
+    "read at each event as well: resident_lines(). Of several engines with memory\n"
+    "that run at once, peaks are right for the innermost probe only.\n"
     "\n"
     "Functions are added, then start() and stop() may be called any number of\n"
     "times; the counters go on. Several engines may run at once. While one\n"

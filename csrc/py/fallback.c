@@ -53,7 +53,10 @@ nbp_event_begin(PyObject *capsule, PyObject *code, nbp_event *out)
     if (out->shadow == NULL) {
         return false;
     }
-    out->memory = engine->lines->with_memory ? nbp_memory_read(&out->reading) : NULL;
+    const nbp_lines *lines = engine->lines;
+    out->memory = lines->with_memory
+                      ? nbp_memory_read(&out->reading, lines->with_resident)
+                      : NULL;
     return true;
 }
 

@@ -90,6 +90,13 @@ memory_row(const source *from, int32_t line, uint32_t slot)
         (long long)sum.own_peak_bytes);
 }
 
+static PyObject *
+resident_row(const source *from, int32_t line, uint32_t slot)
+{
+    nbp_line_memory sum = memory_of(from->lines, slot, from->thread);
+    return Py_BuildValue("(iL)", (int)line, (long long)sum.resident_bytes);
+}
+
 /* The rows of one function: a new list. */
 static PyObject *
 rows_of(const source *from, const nbp_code_lines *table, row_maker make)
@@ -152,6 +159,12 @@ PyObject *
 nbp_linerows_memory(const nbp_engine *self, const uint64_t *thread)
 {
     return all_rows(self, thread, memory_row);
+}
+
+PyObject *
+nbp_linerows_resident(const nbp_engine *self, const uint64_t *thread)
+{
+    return all_rows(self, thread, resident_row);
 }
 
 PyObject *

@@ -14,6 +14,10 @@ PyObject *nbp_linerows_of(const nbp_engine *self, const uint64_t *thread);
  * own being (allocated_bytes, allocated_blocks, freed_bytes, freed_blocks). */
 PyObject *nbp_linerows_memory(const nbp_engine *self, const uint64_t *thread);
 
+/* [(code, how, [(line, resident_bytes)])]: the most as the line ended, 0 when it was
+ * not read. */
+PyObject *nbp_linerows_resident(const nbp_engine *self, const uint64_t *thread);
+
 /* The sorted numbers of the threads that ran measured code. */
 PyObject *nbp_linerows_threads(const nbp_engine *self);
 

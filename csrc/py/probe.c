@@ -66,7 +66,8 @@ run_event(PyObject *op, line_event on_line, frame_event on_frame, bool with_memo
         Py_RETURN_NONE;
     }
     nbp_memory_reading reading;
-    nbp_memory *memory = with_memory ? nbp_memory_read(&reading) : NULL;
+    nbp_memory *memory =
+        with_memory ? nbp_memory_read(&reading, self->lines->with_resident) : NULL;
     if (on_line != NULL) {
         on_line(shadow, frame, self->slot, memory);
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .result import Function
 
-__all__ = ["Gap", "numbers", "passages"]
+__all__ = ["Gap", "chosen_lines", "numbers", "passages"]
 
 # Lines shown before and after one that matters.
 _AROUND = 2
@@ -21,14 +21,28 @@ def numbers(function: Function, limit: int) -> list[int]:
     their neighbours.
     """
     first, last = _extent(function)
+    by_time = sorted(function.lines, key=lambda line: (-line.self_ns, line.number))
+    return chosen_lines(first, last, (line.number for line in by_time), limit)
+
+
+def chosen_lines(
+    first: int, last: int, heaviest: Iterable[int], limit: int
+) -> list[int]:
+    """Choose from the lines of a text, at most about `limit`.
+
+    Parameters
+    ----------
+    first, last : int
+        Of the text.
+    heaviest : iterable of int
+        The lines that matter, those that matter most first.
+    limit : int
+    """
     if last - first < limit:
         return list(range(first, last + 1))
     chosen = {first}
-    by_time = sorted(function.lines, key=lambda line: (-line.self_ns, line.number))
-    for line in by_time:
-        around = range(
-            max(first, line.number - _AROUND), min(last, line.number + _AROUND) + 1
-        )
+    for number in heaviest:
+        around = range(max(first, number - _AROUND), min(last, number + _AROUND) + 1)
         if len(chosen | set(around)) > limit:
             break
         chosen |= set(around)

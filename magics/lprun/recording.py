@@ -29,6 +29,8 @@ class Recording:
         Measure what lines allocate too.
     native : bool
         Also what libraries allocate past Python's allocators.
+    resident : bool
+        Also what is resident as lines end.
 
     Attributes
     ----------
@@ -36,8 +38,10 @@ class Recording:
         It counts; nothing is switched on before `start`.
     """
 
-    def __init__(self, *, memory: bool = False, native: bool = False) -> None:
-        self.engine = LineEngine(memory=memory, native=native)
+    def __init__(
+        self, *, memory: bool = False, native: bool = False, resident: bool = False
+    ) -> None:
+        self.engine = LineEngine(memory=memory, native=native, resident=resident)
         self._native = native
         # By identity throughout: codes of equal text are equal, wherever they are from.
         self._roots: dict[int, tuple[CodeType, FunctionType | None]] = {}

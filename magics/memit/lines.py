@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
-from .._core import LineEngine
+from .._core import resident
 from ..code import Code
 from ..execution import concluded, runner
 from ..lprun.discovery import users_functions
@@ -38,6 +38,9 @@ class MemoryLine:
     peak_bytes : int
         The most in one execution above what there was when the line began: a temporary
         within one expression is in it.
+    resident_bytes : int
+        What the whole process had in use as the line ended, at the most; 0 when that was
+        not read.
     """
 
     number: int
@@ -47,6 +50,7 @@ class MemoryLine:
     freed_bytes: int
     frees: int
     peak_bytes: int
+    resident_bytes: int = 0
 
     @property
     def net_bytes(self) -> int:
@@ -79,14 +83,33 @@ class FunctionMemory:
     lines: tuple[MemoryLine, ...]
 
     @property
-    def allocated_bytes(self) -> int:
-        """Of all its lines."""
-        return sum(line.allocated_bytes for line in self.lines)
+    def last(self) -> int:
+        """Number of the last line of `source`, or of the last that ran."""
+        return max(
+            [self.first + len(self.source) - 1, *(it.number for it in self.lines)]
+        )
+
+    @property
+    def calls(self) -> int:
+        """How often it was called: its first line ran."""
+        return self.lines[0].hits if self.lines else 0
 
     @property
     def peak_bytes(self) -> int:
         """The highest of its lines' peaks."""
         return max((line.peak_bytes for line in self.lines), default=0)
+
+    def usage(self, start_rss: int) -> dict[int, int]:
+        """Give what was resident as each line ended, bytes by number of the line.
+
+        Where that was not read: `start_rss` and the increments down to the line.
+        """
+        used = start_rss
+        found = {}
+        for line in self.lines:
+            used += line.net_bytes
+            found[line.number] = line.resident_bytes or used
+        return found
 
     def text(self, number: int) -> str:
         """Give a line of the source; empty when it is not known."""
@@ -103,6 +126,8 @@ class LineMemory(Result):
     statement : str
     functions : tuple of FunctionMemory
         Those that ran, the one with the highest peak first.
+    start_rss : int
+        Resident before the statement, bytes.
     native : bool
         Whether what libraries allocate by themselves is counted.
     problems : tuple of str
@@ -117,6 +142,7 @@ class LineMemory(Result):
 
     statement: str
     functions: tuple[FunctionMemory, ...]
+    start_rss: int
     native: bool
     problems: tuple[str, ...]
     interrupted: bool
@@ -137,6 +163,7 @@ class LineMemory(Result):
                 "freed_bytes": line.freed_bytes,
                 "frees": line.frees,
                 "peak_bytes": line.peak_bytes,
+                "resident_bytes": line.resident_bytes,
                 "code": function.text(line.number),
             }
             for function in self.functions
@@ -147,12 +174,17 @@ class LineMemory(Result):
 class MemoryRecording(Recording):
     """Functions with their text, registered with an engine that counts memory."""
 
-    def __init__(self, native: bool = False) -> None:
-        super().__init__()
+    def __init__(self, *, native: bool = False, resident: bool = True) -> None:
+        super().__init__(memory=True, native=native, resident=resident)
         self.native = native
-        self.engine = LineEngine(memory=True, native=native)
+        self.start_rss = 0
         # Times are not shown, so what an event takes need not be found out.
         self.engine.costs = (1.0, 1.0, 1.0)
+
+    def start(self) -> None:
+        """Put the probes in."""
+        self.start_rss = self.start_rss or resident()
+        super().start()
 
     def memory(self) -> tuple[FunctionMemory, ...]:
         """Give the functions that ran."""
@@ -163,13 +195,26 @@ class MemoryRecording(Recording):
             for code, _, lines in self.engine.lines()
             for row in lines
         }
+        used = {
+            (id(self.root(code)), number): bytes_
+            for code, _, lines in self.engine.resident_lines()
+            for number, bytes_ in lines
+        }
         for code, _, lines in self.engine.memory_lines():
             root = id(self.root(code))
             for number, (bytes_, blocks, freed, frees), _, peak, _ in lines:
                 often = hits.get((root, number), 0)
                 if often or bytes_ or freed:
-                    line = MemoryLine(number, often, bytes_, blocks, freed, frees, peak)
-                    rows.setdefault(root, {})[number] = line
+                    rows.setdefault(root, {})[number] = MemoryLine(
+                        number,
+                        often,
+                        bytes_,
+                        blocks,
+                        freed,
+                        frees,
+                        peak,
+                        used.get((root, number), 0),
+                    )
         found = []
         for code in self._order():
             if id(code) in rows:
@@ -197,6 +242,7 @@ def measure_lines(
     locals: Mapping[str, Any] | None = None,
     discover: bool = False,
     native: bool = False,
+    resident: bool = True,
     problems: tuple[str, ...] = (),
     on_partial: Callable[[LineMemory], None] | None = None,
 ) -> LineMemory:
@@ -213,6 +259,8 @@ def measure_lines(
         Measure every function of the user that it calls.
     native : bool
         Count what libraries allocate by themselves too.
+    resident : bool
+        Read at each line what is resident, which takes half a microsecond.
     on_partial : callable, optional
         Is given what was measured when an exception ends the code.
 
@@ -221,7 +269,7 @@ def measure_lines(
     BaseException
         Whatever the code raises.
     """
-    recording = MemoryRecording(native)
+    recording = MemoryRecording(native=native, resident=resident)
     for function in (*functions, *(users_functions() if discover else ())):
         recording.add(function)
 
@@ -245,6 +293,7 @@ def line_memory(
     return LineMemory(
         statement=statement,
         functions=recording.memory(),
+        start_rss=recording.start_rss,
         native=recording.native,
         problems=problems,
         interrupted=interrupted,

@@ -39,9 +39,9 @@ class LineProfiler:
     Notes
     -----
     Notebook functions, coroutines, generators, threads and recursion are measured. A
-    line's increment is what it allocated less what it freed; the first line of a function
-    has what was resident when the profiler was switched on, and *Mem usage* is that with
-    the increments down to the line.
+    line's increment is what it allocated less what it freed, exactly; *Mem usage* is what
+    was resident as it ended, at the most. The first line of a function has what was
+    resident when the profiler was switched on.
 
     See Also
     --------
@@ -66,7 +66,6 @@ class LineProfiler:
         self.enable_count = 0
         self._recording: MemoryRecording = MemoryRecording()
         self._codes: set[CodeType] = set()
-        self._start_bytes = 0
         self._traced: Any = None
 
     def __call__(
@@ -151,8 +150,6 @@ class LineProfiler:
             self._traced = sys.gettrace()
             sys.settrace(self._watch)
             return
-        if not self._start_bytes:
-            self._start_bytes = resident()
         self._recording.start()
 
     def disable(self) -> None:
@@ -185,7 +182,7 @@ class LineProfiler:
     @property
     def code_map(self) -> _CodeMap:
         """What was measured until now, as memory_profiler has it, MiB."""
-        return _CodeMap(self._recording.memory(), self._start_bytes)
+        return _CodeMap(self._recording.memory(), self._recording.start_rss)
 
 
 class _CodeMap:
@@ -202,17 +199,15 @@ class _CodeMap:
 
     def _lines(self, function: FunctionMemory) -> Iterator[tuple[int, _Figures | None]]:
         by_number = {line.number: line for line in function.lines}
-        last = max([function.first + len(function.source) - 1, *by_number])
-        used = self._start_bytes
-        calls = max((line.hits for line in function.lines[:1]), default=1)
-        yield function.first, (used / MIB, used / MIB, calls)
-        for number in range(function.first + 1, last + 1):
+        usage = function.usage(self._start_bytes)
+        start = self._start_bytes / MIB
+        yield function.first, (start, start, function.calls)
+        for number in range(function.first + 1, function.last + 1):
             line = by_number.get(number)
             if line is None:
                 yield number, None
                 continue
-            used += line.net_bytes
-            yield number, (line.net_bytes / MIB, used / MIB, line.hits)
+            yield number, (line.net_bytes / MIB, usage[number] / MIB, line.hits)
 
 
 def show_results(prof: Any, stream: IO[str] | None = None, precision: int = 1) -> None:

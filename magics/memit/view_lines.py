@@ -1,22 +1,24 @@
-"""How memory by line is shown."""
+"""How memory by line is shown: memory_profiler's columns, then ours."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
+from ..lprun.excerpt import chosen_lines
 from ..views import charts, units
 from ..views.drawing import Picture
-from ..views.names import clean, one_line
+from ..views.names import clean, one_line, pad
 from ..views.tables import Column, Table
 from .lines import FunctionMemory, LineMemory, MemoryLine
+from .recording import MIB
 
 __all__ = ["headline", "html", "report", "text"]
 
-# What an output shows; the rest is in the result.
+# What an output shows; the rest is in the result, and in the file of -T.
 _FUNCTIONS = 8
-_LINES = 40
-_ALL_LINES = 55
+_LINES, _ALL_LINES = 40, 48  # of each function, of all
+_EVERYTHING = 10**9
 
 
 def headline(result: LineMemory) -> str:
@@ -38,25 +40,20 @@ def headline(result: LineMemory) -> str:
 
 def text(result: LineMemory) -> str:
     """Give the tables, and what is out of the ordinary below them."""
-    return "\n".join([report(result), *_warnings(result)])
+    shown = _excerpts(result, _FUNCTIONS, _LINES, _ALL_LINES)
+    parts = [_listing(result, *each) for each in shown]
+    more = len(result.functions) - len(shown)
+    if more:
+        parts.append(f"and {units.plural(more, 'more function')}")
+    if not parts:
+        parts.append(headline(result))
+    return "\n".join(["\n\n".join(parts), *_warnings(result)])
 
 
 def report(result: LineMemory) -> str:
-    """Give a table for each function, laid out as memory_profiler lays them out."""
-    if not result.functions:
-        return headline(result)
-    parts = []
-    shown = zip(result.functions, _tables(result), strict=False)
-    for function, table in shown:
-        head, _, body = table.text().partition("\n")
-        rule = "=" * len(head)
-        name = one_line(function.name, 80)
-        title = f"Filename: {one_line(function.file, 200)}\nFunction: {name}"
-        parts.append(f"{title}\n\n{head}\n{rule}\n{body}")
-    more = len(result.functions) - _FUNCTIONS
-    if more > 0:
-        parts.append(f"and {more:,} more functions")
-    return "\n\n".join(parts)
+    """Give the tables of all functions, whole."""
+    shown = _excerpts(result, _EVERYTHING, _EVERYTHING, _EVERYTHING)
+    return "\n\n".join(_listing(result, *each) for each in shown) or headline(result)
 
 
 def _warnings(result: LineMemory) -> list[str]:
@@ -73,66 +70,129 @@ def _warnings(result: LineMemory) -> list[str]:
     return warnings
 
 
-def _tables(result: LineMemory, *, bars: bool = False) -> list[Table]:
-    """Give a table for each function that is shown, with as many lines as fit."""
-    tables = []
-    left = _ALL_LINES
-    for function in result.functions[:_FUNCTIONS]:
-        table = _table(function, min(_LINES, max(left, 5)), bars=bars)
-        left -= len(table.rows)
-        tables.append(table)
-    return tables
-
-
-def _table(function: FunctionMemory, most: int, *, bars: bool = False) -> Table:
-    by_number = {line.number: line for line in function.lines}
-    numbers = range(function.first, function.first + len(function.source))
-    shown = list(numbers) if function.source else sorted(by_number)
-    if len(shown) > most:
-        # The heaviest lines, in their order.
-        heaviest = sorted(function.lines, key=lambda line: -line.peak_bytes)[:most]
-        shown = sorted(line.number for line in heaviest)
-    limit = function.peak_bytes or 1
-    rows: list[tuple[str | Picture, ...]] = []
-    for number in shown:
-        cells = (
-            *_cells(by_number.get(number)),
-            clean(function.text(number).replace("\t", "    "))[:100],
+def _excerpts(
+    result: LineMemory, functions: int, lines: int, all_lines: int
+) -> list[tuple[FunctionMemory, list[int]]]:
+    """Give the functions to show, each with the numbers of the lines that fit."""
+    excerpts = []
+    for function in result.functions[:functions]:
+        heaviest = sorted(function.lines, key=lambda line: -line.peak_bytes)
+        shown = chosen_lines(
+            min([function.first, *(line.number for line in function.lines)]),
+            function.last,
+            (line.number for line in heaviest),
+            min(lines, max(all_lines, 5)),
         )
-        if bars:
-            peak = by_number[number].peak_bytes if number in by_number else 0
-            share = peak / limit
-            bar = charts.interval_bar(share, share, share, 1.0)
-            rows.append((f"{number}", bar if peak else "", *cells))
-        else:
-            rows.append((f"{number}", *cells))
-    columns = [
-        Column("Line #", "right"),
-        Column("Increment", "right"),
-        Column("Peak", "right"),
-        Column("Allocated", "right"),
-        Column("Freed", "right"),
-        Column("Blocks", "right"),
-        Column("Occurrences", "right"),
-        Column("Line Contents", code=True),
+        all_lines -= len(shown)
+        excerpts.append((function, shown))
+    return excerpts
+
+
+# ---- text ----
+
+_TITLES = ("Line #", "Mem usage", "Increment", "Occurrences")
+_WIDTHS = (6, 12, 12, 11)
+_OURS = ("Peak", "Allocated", "Freed", "Blocks")
+
+
+def _listing(result: LineMemory, function: FunctionMemory, shown: list[int]) -> str:
+    """Give the table of one function, laid out as memory_profiler does."""
+    cells = _cells(result, function, shown)
+    ours = [
+        max(len(title), 9, *(len(row[place]) for row in cells.values()), 0)
+        for place, title in enumerate(_OURS, 3)
     ]
-    if bars:
-        columns.insert(1, Column(""))
-    total = len(numbers) if function.source else len(by_number)
-    return Table(tuple(columns), tuple(rows), max(0, total - len(shown)))
+    widths = (*_WIDTHS, *ours)
+
+    def row(figures: tuple[str, ...], source: str) -> str:
+        padded = (pad(c, w, "right") for c, w in zip(figures, widths, strict=True))
+        line_, usage_, *rest = padded
+        return f"{line_} {usage_} {'  '.join(rest)}   {source}".rstrip()
+
+    head = row((*_TITLES, *_OURS), "Line Contents")
+    lines = [
+        f"Filename: {one_line(function.file, 200)}",
+        f"Function: {one_line(function.name, 80)} at line {function.first}",
+        "",
+        head,
+        "=" * len(head),
+    ]
+    before = shown[0] - 1 if shown else 0
+    for number in shown:
+        if number > before + 1:
+            lines.append(pad("...", _WIDTHS[0], "right"))
+        before = number
+        figures = cells.get(number, ("",) * (len(widths) - 1))
+        lines.append(row((f"{number}", *figures), _source(function, number)))
+    if before < function.last:
+        lines.append(pad("...", _WIDTHS[0], "right"))
+    return "\n".join(lines)
 
 
-def _cells(line: MemoryLine | None) -> tuple[str, ...]:
-    if line is None:
-        return ("",) * 6
+def _cells(
+    result: LineMemory, function: FunctionMemory, shown: list[int]
+) -> dict[int, tuple[str, ...]]:
+    """Give the figures of the lines that have some, and of the first as it was before."""
+    by_number = {line.number: line for line in function.lines}
+    usage = function.usage(result.start_rss)
+    cells: dict[int, tuple[str, ...]] = {}
+    for number in shown:
+        line = by_number.get(number)
+        if line is not None:
+            stock = (_mib(usage[number]), _mib(line.net_bytes), f"{line.hits:,}")
+            cells[number] = (*stock, *_figures(line))
+        elif number == function.first:
+            start = _mib(result.start_rss)
+            cells[number] = (start, start, f"{function.calls:,}", *("",) * len(_OURS))
+    return cells
+
+
+def _mib(bytes_: int) -> str:
+    return f"{bytes_ / MIB:z.1f} MiB"
+
+
+def _figures(line: MemoryLine) -> tuple[str, str, str, str]:
     return (
-        units.change(line.net_bytes),
         units.memory(line.peak_bytes),
         units.memory(line.allocated_bytes),
         units.memory(line.freed_bytes),
         f"{line.allocations:,}",
-        f"{line.hits:,}",
     )
+
+
+def _source(function: FunctionMemory, number: int) -> str:
+    return clean(function.text(number).replace("\t", "    "))[:160]
+
+
+# ---- HTML ----
+
+_COLUMNS = (
+    Column("Line #", "right"),
+    Column(""),
+    Column("Mem usage", "right"),
+    Column("Increment", "right"),
+    Column("Occurrences", "right"),
+    *(Column(title, "right") for title in _OURS),
+    Column("Line Contents", code=True),
+)
+
+
+def _table(result: LineMemory, function: FunctionMemory, shown: list[int]) -> Table:
+    peaks = {line.number: line.peak_bytes for line in function.lines}
+    limit = function.peak_bytes or 1
+    cells = _cells(result, function, shown)
+    blank = ("",) * (len(_COLUMNS) - 3)
+    rows: list[tuple[str | Picture, ...]] = []
+    before = shown[0] - 1 if shown else 0
+    for number in shown:
+        if number > before + 1:
+            rows.append(("…", "", *blank, ""))
+        before = number
+        share = peaks.get(number, 0) / limit
+        bar = charts.interval_bar(share, share, share, 1.0) if share > 0 else ""
+        figures = cells.get(number, blank)
+        rows.append((f"{number}", bar, *figures, _source(function, number)))
+    return Table(_COLUMNS, tuple(rows), max(0, function.last - before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +211,9 @@ def html(result: LineMemory) -> str:
             f"{function.first}, peak {units.memory(function.peak_bytes)}",
             table,
         )
-        for function, table in zip(
-            result.functions, _tables(result, bars=True), strict=False
+        for function, table in (
+            (function, _table(result, function, shown))
+            for function, shown in _excerpts(result, _FUNCTIONS, _LINES, _ALL_LINES)
         )
     ]
     more = len(result.functions) - len(blocks)
@@ -162,6 +223,7 @@ def html(result: LineMemory) -> str:
         headline=headline(result),
         warnings=_warnings(result),
         blocks=blocks,
-        more=f"and {more:,} more functions" if more else "",
+        more=f"and {units.plural(more, 'more function')}" if more else "",
+        start=units.memory(result.start_rss),
         files=[one_line(f.file, 200) for f in result.functions[:_FUNCTIONS]],
     )

@@ -77,6 +77,24 @@ test_memory_goes_to_the_line_on_top(void)
 }
 
 static void
+test_what_is_resident_belongs_to_the_line_that_ends(void)
+{
+    program self = new_program();
+    self.memory.resident_bytes = 500; /* before the first line */
+    nbp_shadow_enter(self.shadow, &frame[0], 0, &self.memory);
+    self.memory.resident_bytes = 900;
+    nbp_shadow_line(self.shadow, &frame[0], 1, &self.memory);
+    self.memory.resident_bytes = 700;
+    nbp_shadow_line(self.shadow, &frame[0], 0, &self.memory);
+    self.memory.resident_bytes = 800;
+    nbp_shadow_leave(self.shadow, &frame[0], &self.memory);
+    const nbp_line_memory *line = self.shadow->line_memory;
+    CHECK_EQ(line[0].resident_bytes, 900); /* the most of its two executions */
+    CHECK_EQ(line[1].resident_bytes, 700);
+    nbp_lines_release(self.lines);
+}
+
+static void
 test_the_peak_of_a_line_starts_where_the_line_does(void)
 {
     program self = new_program();
@@ -163,6 +181,7 @@ int
 main(void)
 {
     test_memory_goes_to_the_line_on_top();
+    test_what_is_resident_belongs_to_the_line_that_ends();
     test_the_peak_of_a_line_starts_where_the_line_does();
     test_recursion_counts_inclusive_memory_once();
     test_memory_of_suspended_and_switched_frames();

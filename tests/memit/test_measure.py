@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def short_peak() -> None:
     bytearray(200 * MIB)
 
 
+def undisturbed(func: Callable[..., Any], *args: Any) -> MemoryResult:
+    """Measure until no other thread of the test process allocates meanwhile.
+
+    Every thread is counted, and some may be left from other tests: IPython's history.
+    """
+    return min((measure(func, *args) for _ in range(9)), key=lambda it: it.allocations)
+
+
 def test_a_short_peak_is_exact() -> None:
     short_peak()
     result = measure(short_peak)
@@ -35,7 +44,7 @@ def test_a_short_peak_is_exact() -> None:
 
 def test_nothing_is_nothing() -> None:
     measure(int)  # what is made at the first use only
-    result = measure(lambda: None)
+    result = undisturbed(lambda: None)
     run = result.run
     assert (run.allocated_bytes, run.allocations, run.peak_allocated) == (0, 0, 0)
     assert result.increment_rss < MIB / 4
@@ -49,8 +58,8 @@ def test_the_same_call_has_the_same_figures() -> None:
     first, second = measure(make), measure(make)
     # Lists of the free list are no allocations: their number may differ.
     assert abs(first.allocated_bytes - second.allocated_bytes) < 20_000
-    assert measure(bytes, 5000).run.allocated_bytes == 5033
-    assert allocated(bytes, 5000) == allocated(bytes, 5000) == 5033
+    assert undisturbed(bytes, 5000).allocated_bytes == 5033
+    assert min(allocated(bytes, 5000) for _ in range(9)) == 5033
 
 
 def test_untouched_memory_is_allocated_and_not_resident() -> None:
@@ -88,6 +97,24 @@ def test_every_thread_is_counted() -> None:
             thread.join()
 
     assert 40 * MIB < measure(both).allocated_bytes < 41 * MIB
+
+
+def test_a_thread_that_was_there_before_is_counted_too() -> None:
+    go, done = threading.Event(), threading.Event()
+
+    def later() -> None:
+        go.wait()
+        bytearray(5 * MIB)
+        done.set()
+
+    def work() -> None:
+        go.set()
+        done.wait()
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    assert 5 * MIB < measure(work).allocated_bytes < 6 * MIB
+    thread.join()
 
 
 KEPT: list[Any] = []
@@ -135,7 +162,7 @@ def test_an_exception_passes_as_it_is() -> None:
     with pytest.raises(LookupError) as raised:
         measure(fail)
     assert raised.value is error
-    assert measure(bytes, 1000).allocations == 1
+    assert undisturbed(bytes, 1000).allocations == 1
 
 
 def test_runs_are_as_many_as_asked() -> None:
@@ -185,7 +212,7 @@ def test_tracemalloc_goes_on() -> None:
 
 
 def test_a_result_is_saved_and_compared(tmp_path: Path) -> None:
-    before, after = measure(bytearray, 2000), measure(bytearray, 1000)
+    before, after = undisturbed(bytearray, 2000), undisturbed(bytearray, 1000)
     before.save(tmp_path / "r.json")
     loaded = load(tmp_path / "r.json")
     assert isinstance(loaded, MemoryResult)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,46 @@ def test_the_temporary_within_a_line_is_its_peak(defined: Session) -> None:
     assert found[1] == (2, 40, 40, 0, 20)
     assert found[2] == (2, 0, 80, 80, 40)
     assert found[3] == (2, -41, 0, 40, 0)  # bytes, and a header
-    assert "Line #" in ran.stdout and "Occurrences" in ran.stdout
+    (function,) = (it for it in defined.names["kept"].functions if it.name == "doubles")
+    start = defined.names["kept"].start_rss
+    assert start > MIB
+    assert function.lines[0].resident_bytes - start > 19 * MIB
     assert "    size = len(data + data)" in ran.stdout
-    assert "Filename: " in ran.stdout
+
+
+def test_memory_profilers_columns_come_first(defined: Session) -> None:
+    out = defined.run(f"%mprun -f doubles doubles({20 * MIB})").stdout.splitlines()
+    assert out[0].startswith("Filename: ")
+    assert out[3].startswith(
+        "Line #    Mem usage    Increment  Occurrences       Peak  Allocated"
+    )
+    assert out[3].endswith("   Line Contents") and set(out[4]) == {"="}
+    # The first line has what was there before, the others what they did.
+    first = re.match(r" +2 +(\d+\.\d MiB) +(\d+\.\d MiB) +1 +def doubles", out[5])
+    assert first and first[1] == first[2]
+    assert re.match(r" +3 +\d+\.\d MiB +20\.0 MiB +1 +20 MiB +20 MiB +0 B", out[6])
+    assert re.match(r" +5 +\d+\.\d MiB +-20\.0 MiB +1 +0 B +0 B +20 MiB", out[8])
+
+
+def test_mem_usage_without_reading_it(defined: Session) -> None:
+    result = defined.run(f"%mprun -q -r --no-resident doubles({20 * MIB})").value
+    (function,) = result.functions
+    assert {line.resident_bytes for line in function.lines} == {0}
+    usage = [
+        used - result.start_rss for used in function.usage(result.start_rss).values()
+    ]
+    assert [round(used / MIB) for used in usage] == [20, 20, 0, 0]
+
+
+def test_a_long_function_is_cut_and_its_file_is_not(
+    session: Session, tmp_path: Path
+) -> None:
+    body = "".join(f"    x = {number}\n" for number in range(400))
+    session.run(f"def long():\n{body}    y = bytearray(10**6)\n    return x\n")
+    ran = session.run(f"%mprun -T {tmp_path / 'all.txt'} -f long long()")
+    assert "   ...\n" in ran.stdout and "x = 200\n" not in ran.stdout
+    assert "y = bytearray(10**6)" in ran.stdout and len(ran.stdout) < 20_000
+    assert (tmp_path / "all.txt").read_text().count("    x = ") == 400
 
 
 def test_only_what_was_named(defined: Session) -> None:

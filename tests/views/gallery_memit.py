@@ -229,14 +229,15 @@ def by_line(**changes: Any) -> LineMemory:
         "    return frame.assign(text=text)",
     )
     lines = (
-        MemoryLine(13, 1, 50 * MIB, 120, 0, 3, 50 * MIB),
-        MemoryLine(15, 1, 100 * MIB, 90_000, 52 * MIB, 80_000, 100 * MIB),
-        MemoryLine(16, 1, 51 * MIB, 33, 50 * MIB, 20, 51 * MIB),
+        MemoryLine(13, 1, 50 * MIB, 120, 0, 3, 50 * MIB, 250 * MIB),
+        MemoryLine(15, 1, 100 * MIB, 90_000, 52 * MIB, 80_000, 100 * MIB, 301 * MIB),
+        MemoryLine(16, 1, 51 * MIB, 33, 50 * MIB, 20, 51 * MIB, 305 * MIB),
     )
     function = FunctionMemory("clean", "/home/u/clean.py", 12, source, "", lines)
     fields: dict[str, Any] = {
         "statement": "tidy = clean(frame)",
         "functions": (function,),
+        "start_rss": 200 * MIB,
         "native": False,
         "problems": (),
         "interrupted": False,
