@@ -28,22 +28,31 @@ claim(nbp_engine *self)
 
 PyDoc_STRVAR(
     start_doc,
-    "start($self, /)\n"
+    "start($self, /, *, everywhere=True)\n"
     "--\n"
     "\n"
     "Put the probes in and switch them on. Does nothing when running.\n"
     "\n"
     "Every function in the process that has one of the added code objects gets\n"
-    "the instrumented one. If that fails, everything is put back.\n");
+    "the instrumented one, for which the heap is searched, now and at the end. If\n"
+    "that fails, everything is put back.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "everywhere : bool\n"
+    "    False changes no function: only code from replacement() is measured.\n");
 
 static PyObject *
-engine_start(PyObject *op, PyObject *Py_UNUSED(ignored))
+engine_start(PyObject *op, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"everywhere", NULL};
     nbp_engine *self = (nbp_engine *)op;
-    if (claim(self) < 0) {
+    int everywhere = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:start", names, &everywhere) ||
+        claim(self) < 0) {
         return NULL;
     }
-    int status = nbp_engine_start(self);
+    int status = nbp_engine_start(self, everywhere);
     self->busy = false;
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -467,7 +476,8 @@ engine_dealloc(PyObject *op)
 static PyMethodDef engine_methods[] = {
     {"add", (PyCFunction)(void (*)(void))engine_add, METH_FASTCALL, add_doc},
     {"replacement", engine_replacement, METH_O, replacement_doc},
-    {"start", engine_start, METH_NOARGS, start_doc},
+    {"start", (PyCFunction)(void (*)(void))engine_start, METH_VARARGS | METH_KEYWORDS,
+     start_doc},
     {"stop", engine_stop, METH_NOARGS, stop_doc},
     {"pause", engine_pause, METH_NOARGS, pause_doc},
     {"resume", engine_resume, METH_NOARGS, resume_doc},

@@ -38,7 +38,8 @@ typedef struct nbp_engine {
     nbp_pointermap by_instrumented; /* the same, where it is another object */
     bool busy;         /* being started, stopped or added to, maybe by another thread */
     PyObject *swapped; /* owned list of weak references to functions, NULL if stopped */
-    PyObject *events;  /* owned: what nbp_fallback_start left, or NULL */
+    bool everywhere; /* whether functions get their probes; else who has replacements */
+    PyObject *events;                /* owned: what nbp_fallback_start left, or NULL */
     nbp_alloc_use memory;            /* open while a running engine measures memory */
     struct nbp_engine *next_running; /* borrowed */
 } nbp_engine;
@@ -57,10 +58,10 @@ void nbp_engine_clear_functions(nbp_engine *self);
 /* Length of a tick of the engine's clock in ns. */
 double nbp_engine_tick_ns(const nbp_engine *self);
 
-/* Gives every function in the process that has one of the added codes the instrumented
- * one, and switches the probes on: 0, or -1 with an exception set and everything put
- * back. Does nothing when running. */
-int nbp_engine_start(nbp_engine *self);
+/* Switches the probes on and, when `everywhere`, gives every function in the process
+ * that has one of the added codes the instrumented one: 0, or -1 with an exception set
+ * and everything put back. Does nothing when running. */
+int nbp_engine_start(nbp_engine *self, bool everywhere);
 
 /* The same for what was added since the start: 0, or -1 with an exception set. */
 int nbp_engine_install(nbp_engine *self);

@@ -71,7 +71,7 @@ swap_out_one(nbp_engine *self, PyObject *object)
 static void
 swap_out(nbp_engine *self)
 {
-    PyObject *objects = all_objects();
+    PyObject *objects = self->everywhere ? all_objects() : NULL;
     if (objects == NULL) {
         /* No memory for the list: those that were swapped at the start at least. */
         PyErr_Clear();
@@ -201,6 +201,9 @@ nbp_engine_stop(nbp_engine *self)
 int
 nbp_engine_install(nbp_engine *self)
 {
+    if (!self->everywhere) {
+        return 0;
+    }
     PyObject *objects = all_objects();
     if (objects == NULL) {
         return -1;
@@ -217,7 +220,7 @@ nbp_engine_install(nbp_engine *self)
 }
 
 int
-nbp_engine_start(nbp_engine *self)
+nbp_engine_start(nbp_engine *self, bool everywhere)
 {
     if (self->swapped != NULL) {
         return 0;
@@ -240,6 +243,7 @@ nbp_engine_start(nbp_engine *self)
         nbp_alloc_use_close(&self->memory);
         return -1;
     }
+    self->everywhere = everywhere;
     remember_running(self);
     nbp_lines_switch(self->lines, true);
     if (nbp_engine_install(self) < 0) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FunctionType
@@ -26,6 +28,15 @@ def measuring(*what: Any, memory: bool = False) -> Iterator[LineEngine]:
         engine.stop()
     for function, code in before.items():
         assert function.__code__ is code
+
+
+def in_a_small_process(script: str) -> str:
+    """What a script prints in a process of its own: few objects to search, again and again."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def hits(
@@ -58,8 +69,6 @@ def sealed(function: FunctionType) -> FunctionType:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    import sys
-
     yield
     assert sys.gettrace() is None
     if sys.version_info >= (3, 12):
