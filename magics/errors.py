@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MissingPackageError", "NbprobeError", "ResultFileError", "SamplingError"]
+__all__ = [
+    "EnginesError",
+    "MissingPackageError",
+    "NbprobeError",
+    "ResultFileError",
+    "SamplingError",
+]
 
 
 class NbprobeError(RuntimeError):
@@ -22,3 +28,7 @@ class MissingPackageError(NbprobeError, ImportError):
 
 class SamplingError(NbprobeError):
     """The stacks of threads cannot be read here; the message says why."""
+
+
+class EnginesError(NbprobeError):
+    """No engine can be reached, or none gave a result; the message says why."""

@@ -110,18 +110,35 @@ class Parsed:
         What follows the options, byte for byte (of `OptionTable.parse_line`).
     arguments : tuple of str
         What follows the options (of `OptionTable.parse_arguments`).
+    written : tuple of (str, str, str or None)
+        What was written, in its order: the option's name, the flag, and the text of the
+        value, None for a switch (of `OptionTable.parse_line`).
     """
 
     values: dict[str, Any]
     given: frozenset[str]
     rest: str = ""
     arguments: tuple[str, ...] = ()
+    written: tuple[tuple[str, str, str | None], ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self.values[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def line(self, *without: str) -> str:
+        """Write the options again, for another line, without those of these names."""
+        words = []
+        for name, flag, text in self.written:
+            if name in without:
+                continue
+            if text is None:
+                words.append(flag)
+                continue
+            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+            words.append(f'{flag}{"=" if _is_long(flag) else " "}"{escaped}"')
+        return " ".join(words)
 
 
 class OptionTable:
@@ -166,7 +183,8 @@ class OptionTable:
         if word == "--":
             words.skip(2)
             words.skip_blanks()
-        return self._parsed(found, rest=line[words.position :])
+        rest = line[words.position :]
+        return self._parsed(found, rest=rest, written=tuple(words.written))
 
     def parse_arguments(self, arguments: Sequence[str]) -> Parsed:
         """Read the options at the front of a command's arguments, as getopt does.
@@ -222,6 +240,7 @@ class OptionTable:
         flag, equals, _ = words.peek().partition("=")
         option = self._option(flag, words)
         words.skip(len(flag) + len(equals))
+        text: str | None = None
         if option.implied and not equals:
             words.skip_blanks()
             text = option.implied
@@ -232,11 +251,12 @@ class OptionTable:
         elif option.metavar:
             if not equals:
                 words.skip_blanks()
-            value = self._value(option, flag, words)
+            text, value = self._value(option, flag, words)
         elif equals:
             raise OptionError(f"{flag} takes no value")
         else:
             value = True
+        words.written.append((option.name, flag, text))
         found.setdefault(option.name, []).append(value)
 
     def _read_letters(self, words: _Line, found: dict[str, list[Any]]) -> None:
@@ -246,11 +266,13 @@ class OptionTable:
             flag = f"-{letter}"
             option = self._option(flag, words)
             if not option.metavar:
+                words.written.append((option.name, flag, None))
                 found.setdefault(option.name, []).append(True)
                 continue
             words.skip(index + 2)
             words.skip_blanks()
-            value = self._value(option, flag, words)
+            text, value = self._value(option, flag, words)
+            words.written.append((option.name, flag, text))
             found.setdefault(option.name, []).append(value)
             return
         words.skip(len(letters) + 1)
@@ -260,11 +282,11 @@ class OptionTable:
             raise self._unknown(flag, words.line, words.position)
         return self._by_flag[flag]
 
-    def _value(self, option: Option, flag: str, words: _Line) -> Any:
+    def _value(self, option: Option, flag: str, words: _Line) -> tuple[str, Any]:
         text = words.value(flag)
         if text is None:
             raise self._missing(flag)
-        return option.read(flag, text)
+        return text, option.read(flag, text)
 
     def _missing(self, flag: str) -> OptionError:
         option = self._by_flag[flag]
@@ -361,6 +383,7 @@ class _Line:
     def __init__(self, line: str) -> None:
         self.line = line
         self.position = 0
+        self.written: list[tuple[str, str, str | None]] = []
         self.skip_blanks()
 
     def peek(self) -> str:

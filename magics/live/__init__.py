@@ -1,12 +1,24 @@
 """What happens while a profile runs: its display, and its child processes.
 
 Nothing is imported here, so that a child process starts fast: `nbprobe.live.children` has
-what the magics use for ``--children``, `nbprobe.live.display` what shows how a run stands.
+what the magics use for ``--children``, `nbprobe.live.display` what shows how a run stands, and
+`nbprobe.live.engines` what profiles on the engines of ipyparallel.
 """
 
 from __future__ import annotations
 
-__all__ = ["LIVE"]
+from importlib import import_module
+from typing import Any
+
+__all__ = ["LIVE", "profile"]
 
 # The name of the thread that shows progress.
 LIVE = "nbprobe live"
+
+_PUBLIC = {"profile": "engines"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

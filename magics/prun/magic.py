@@ -19,6 +19,7 @@ from ..cell import Cell
 from ..code import Code
 from ..errors import SamplingError
 from ..live.display import NO_LIVE, live
+from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -64,6 +65,7 @@ TABLE = OptionTable(
         TASKS,
         MEMORY,
         CHILDREN,
+        ENGINES,
         FOCUS,
         IGNORE,
         HIDE,
@@ -109,6 +111,7 @@ Examples::
     In [6]: %prun --name before main()
     In [7]: %prun --vs before faster_main()
     In [8]: %prun --sample main()
+    In [9]: %prun --engines main()
 """
 
 
@@ -138,8 +141,15 @@ class Prun(ToolMagics):
         __tracebackhide__ = True
         assert self.shell is not None
         options = self._options(line)
-        code = Cell(self.shell, "prun", line, cell, local_ns)
         earlier = self._earlier(options)
+        if options.engines:
+            whole, failure = on_engines(self.shell, "prun", line, cell, options)
+            assert isinstance(whole, ProfileResult)
+            delivered = self._deliver(whole, options, earlier)
+            if failure is not None:
+                raise failure
+            return delivered
+        code = Cell(self.shell, "prun", line, cell, local_ns)
         partial: list[ProfileResult] = []
         try:
             statement = self._statement(code, options)
@@ -193,6 +203,11 @@ class Prun(ToolMagics):
             if options.stats and options.output:
                 raise OptionError(
                     "-r returns pstats.Stats and -o our result: choose one"
+                )
+            if options.engines and (options.children or options.sample is not None):
+                raise OptionError(
+                    "--engines counts calls, and of the engines' own processes: leave out"
+                    " --children and --sample"
                 )
         except OptionError as error:
             raise UsageError(f"%prun: {error}") from None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..live.children import Children, Gathered
 
-__all__ = ["following", "merged", "with_children", "without_threads"]
+__all__ = ["following", "merged", "together", "with_children", "without_threads"]
 
 # The file that a notebook's cell is compiled as: the kernel's process number, which is
 # another in every process, and a hash of the cell's text.
@@ -68,6 +68,23 @@ def merged(own: ProfileResult, gathered: Gathered) -> ProfileResult:
         processes=gathered.processes,
         other_programs=gathered.others,
     )
+
+
+def together(gathered: Gathered, statement: str, wall_ns: int) -> ProfileResult:
+    """Make one profile of those of engines or workers, of which there is one at least."""
+    parts = [part for _, part in gathered.results if isinstance(part, ProfileResult)]
+    nobody = dataclasses.replace(
+        parts[0],
+        statement=statement,
+        functions=(),
+        threads=(),
+        wall_ns=wall_ns,
+        unseen=0,
+        displaced=False,
+        interrupted=any(part.interrupted for part in parts),
+        left_out=tuple(dict.fromkeys(name for part in parts for name in part.left_out)),
+    )
+    return merged(nobody, gathered)
 
 
 def without_threads(result: ProfileResult, idents: frozenset[int]) -> ProfileResult:

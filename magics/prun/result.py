@@ -205,8 +205,8 @@ class ProfileResult(Result):
         How the profile was sampled; None when calls were counted. Where it was sampled,
         calls are samples that met the function, and times are shares of the time.
     processes : tuple of Process
-        The child processes that were seen, if they were followed; `by_process` takes the
-        profile apart.
+        The child processes that were seen, if they were followed; the engines or workers,
+        if it is from them. `by_process` takes the profile apart.
     other_programs : int
         Processes of other programs that were seen; they cannot be profiled.
 
@@ -255,18 +255,28 @@ class ProfileResult(Result):
     def by_process(self) -> dict[str, ProfileResult]:
         """Give the part of each process, by its label; that of the profiled one is ``''``.
 
+        Where engines or workers ran the code, there is no such part.
+
         Returns
         -------
         dict of str to ProfileResult
             Together they are the whole.
         """
-        parts: dict[str, list[Thread]] = {"": []}
+        parts: dict[str, list[Thread]] = {} if self.is_remote else {"": []}
+        for process in self.processes:
+            if process.is_remote and process.snapshots:
+                parts[process.label] = []
         for thread in self.threads:
             parts.setdefault(thread.process, []).append(thread)
         return {
             label: dataclasses.replace(self, threads=tuple(threads), processes=())
             for label, threads in parts.items()
         }
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether engines or workers ran the code, and this process did not."""
+        return any(process.is_remote for process in self.processes)
 
     @property
     def calls(self) -> int:

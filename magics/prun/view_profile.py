@@ -16,7 +16,7 @@ from ..views.network import Network
 from ..views.notes import Note
 from ..views.processes import process_table
 from ..views.tables import Table
-from . import view_sampled
+from . import view_engines, view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows
 from .result import Function, ProfileResult, Thread
@@ -67,7 +67,7 @@ def text(result: ProfileResult) -> str:
     if shown.memory:
         table = allocation_table(rows(shown), names_of(shown.functions))
         lines += ["", table.title, table.table.text()]
-    return "\n".join([*lines, *_warnings(result)])
+    return "\n".join([*lines, *view_engines.lines(result), *_warnings(result)])
 
 
 def _by_thread(result: ProfileResult) -> Iterator[ProfileResult]:
@@ -211,13 +211,14 @@ def html(result: ProfileResult) -> str:
         profiles=parts,
         fold=result.fold,
         processes=_processes(result),
+        engines=view_engines.tables(result) if result.is_remote else (),
         more=max(0, len(shown.threads) - _THREADS),
         notes=_notes(result),
     )
 
 
 def _processes(result: ProfileResult) -> Table | None:
-    if not result.processes:
+    if not result.processes or result.is_remote:
         return None
     times = {label: part.total_ns for label, part in result.by_process().items()}
     return process_table(result.processes, times, result.wall_ns)

@@ -189,3 +189,23 @@ def test_help_names_every_option_and_its_choices() -> None:
     assert "-n, --number N\n    Do it N times." in text
     assert "--stat {mean,median,min}" in text
     assert all(flag in text for option in TABLE.options for flag in option.flags)
+
+
+def test_a_line_is_written_again_without_some_options() -> None:
+    table = OptionTable(
+        "%magic",
+        [
+            Option("quiet", ("-q",), ""),
+            Option("each", ("--each",), "", "CODE"),
+            Option("rate", ("--rate",), "", "HZ", float, implied="10"),
+            Option("limits", ("-l",), "", "LIMIT", repeatable=True),
+        ],
+        "statement",
+    )
+    line = """-ql3 --each "d = 'a\\\\b'" -l 'x y' --rate code()"""
+    parsed = table.parse_line(line)
+    again = table.parse_line(f"{parsed.line()} -- {parsed.rest}")
+    assert again.values == parsed.values and again.rest == parsed.rest
+    assert parsed.each == "d = 'a\\b'"
+    less = table.parse_line(parsed.line("quiet", "limits") + " code()")
+    assert less.given == {"each", "rate"}

@@ -99,6 +99,32 @@ def processes(name: str = "ForkPoolWorker-1", note: str = "") -> ProfileResult:
     return profile(threads=(main, *measured), processes=family, other_programs=1)
 
 
+def engines(host: str = "node17", note: str = "ZeroDivisionError: x") -> ProfileResult:
+    """The work of four engines, one of which is slow; and what became of two others."""
+    (main,) = profile().threads
+    states = ("finished", "finished", "failed", "finished", "lost", "silent")
+    cluster = tuple(
+        Process(
+            pid=(100 + number) * (number < 4),
+            parent=42,
+            name=f"engine {number}",
+            state=state,
+            until_ns=300_000_000,
+            snapshots=int(number < 4),
+            note=note if state in ("failed", "silent") else "",
+            kind="engine",
+            host=host if number < 4 else "",
+        )
+        for number, state in enumerate(states)
+    )
+    threads = []
+    for factor, process in zip((1.0, 1.1, 0.4, 2.3), cluster, strict=False):
+        own = tuple(factor * time for time in main.self_ns)
+        times = {"self_ns": own, "inclusive_ns": _summed(own)}
+        threads.append(replace(main, process=process.label, **times))
+    return profile(threads=tuple(threads), processes=cluster, interrupted=True)
+
+
 def hostile() -> ProfileResult:
     functions = tuple(
         Function(f"/tmp/{_HOSTILE}.py", line, _HOSTILE, _HOSTILE) for line in range(6)
@@ -157,6 +183,8 @@ PRUN: dict[str, Callable[[], Result]] = {
     "prun_memory": memory,
     "prun_pairs": pairs,
     "prun_processes": partial(processes, note="started before the profile"),
+    "prun_engines": engines,
+    "prun_engines_hostile": partial(engines, _HOSTILE, _HOSTILE),
     "prun_processes_hostile": partial(processes, _HOSTILE, _HOSTILE),
     "prun_threads": threads,
 }

@@ -1,0 +1,285 @@
+"""Profiles on a cluster of ipyparallel: what each engine did, and all of them together."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import ipyparallel
+import pytest
+
+import nbprobe
+from nbprobe import live
+from nbprobe.live.balance import Balance
+from nbprobe.live.engines import ask
+from nbprobe.prun.result import ProfileResult
+from nbprobe.prun.view_engines import spread
+
+from ..cell.shells import Session, bare, session
+from .clusters import ENGINES, VICTIM, client
+
+__all__ = ["bare", "client", "session"]
+
+pytestmark = pytest.mark.kernel
+
+DEFINE = """
+def leaf(number):
+    return number * number
+
+def work(count):
+    return sum([leaf(number) for number in range(count)])
+"""
+
+
+@pytest.fixture
+def view(client: Any) -> Any:
+    view = client[ENGINES]
+    view.execute(DEFINE, block=True)
+    view.scatter("share", [100, 200, 300, 1400], flatten=True, block=True)
+    return view
+
+
+@pytest.fixture
+def connected(session: Session, client: Any, view: Any) -> Session:
+    client.activate()  # %px, which a client in a notebook makes by itself
+    session.names.update(client=client, view=view)
+    return session
+
+
+def calls_of(result: ProfileResult, name: str) -> int:
+    return sum(
+        calls
+        for thread in result.threads
+        for place, calls in zip(thread.function, thread.calls, strict=True)
+        if result.functions[place].name == name
+    )
+
+
+def test_a_function_is_profiled_on_each_engine(view: Any) -> None:
+    def counted(count: int) -> int:
+        return sum([abs(number) for number in range(count)])
+
+    result = live.profile(view, counted, 50)
+    parts = result.by_process()
+    assert list(parts) == ["engine 0", "engine 1", "engine 2", "engine 3"]
+    assert [calls_of(part, "counted") for part in parts.values()] == [1] * 4
+    assert calls_of(result, "<built-in method builtins.abs>") == 200
+    # A function is one row, whichever engine called it.
+    assert sum(each.name == "counted" for each in result.functions) == 1
+    assert {each.state for each in result.processes} == {"finished"}
+    assert len({each.pid for each in result.processes}) == 4
+    assert result.statement.endswith("counted(...)")
+
+
+def test_the_whole_is_the_sum_of_the_parts(connected: Session) -> None:
+    result = connected.run("%prun -q -o --engines view work(share)").value
+    parts = result.by_process()
+    counts = [calls_of(part, "leaf") for part in parts.values()]
+    assert counts == [100, 200, 300, 1400]
+    assert calls_of(result, "leaf") == 2000
+    assert result.calls == sum(part.calls for part in parts.values())
+    own = sum(part.total_ns for part in parts.values())
+    assert result.total_ns == pytest.approx(own)
+    assert result.statement == "work(share)"
+    # Defined on the engines, each of which has a file of its own for that.
+    assert sum(each.name == "leaf" for each in result.functions) == 1
+
+
+def test_the_view_says_how_even_it_is(connected: Session) -> None:
+    ran = connected.run("%prun --engines view work(share)")
+    assert ran.error is None
+    assert "4 engines: 4 finished" in ran.stdout
+    lines = ran.stdout.splitlines()
+    (row,) = (line for line in lines if line.startswith("engine 3"))
+    assert row.split()[-1] == "finished"
+    (even,) = (line for line in lines if line.startswith("time of each: "))
+    assert "at the most (engine 3), imbalance " in even
+    markup = connected.run("%prun -q -o --engines view work(share)").value
+    assert "Own time by process" in markup._repr_mimebundle_()["text/html"]
+
+
+def test_imbalance_is_the_most_over_the_mean() -> None:
+    balance = Balance.of({"a": 1.0, "b": 3.0, "c": 2.0, "d": 6.0})
+    assert (balance.minimum, balance.median, balance.maximum) == (1.0, 2.5, 6.0)
+    assert balance.most == "d"
+    assert balance.imbalance == pytest.approx(1.0)
+    assert Balance.of({"a": 0.0}).imbalance == 0.0
+
+
+def test_functions_that_others_wait_for_come_first(connected: Session) -> None:
+    connected.run("%px import time")
+    result = connected.run(
+        "%prun -q -o --engines view work(5); time.sleep(share / 14000)"
+    ).value
+    place, calls, balance = spread(result)[0]
+    assert "sleep" in result.functions[place].name
+    assert calls == 4
+    assert balance.most == "engine 3"
+    assert balance.imbalance > 1
+
+
+def test_engines_are_those_of_px_or_of_the_first_word(connected: Session) -> None:
+    connected.run("%px import os")
+    one = connected.run("%prun -q -o --engines client[1] os.getpid()").value
+    assert list(one.by_process()) == ["engine 1"]
+    some = connected.run("%prun -q -o --engines view os.getpid()").value
+    assert len(some.by_process()) == 4
+    every = connected.run("%prun -q -o --engines os.getpid()").value
+    assert list(some.by_process()) == list(every.by_process())[:4]
+    # The name of a view is a statement too, where nothing follows it: then it is the view.
+    cell = connected.run("%%prun -q -o --engines client[:2]\nos.getpid()\nos.getppid()")
+    assert [part.calls for part in cell.value.by_process().values()] == [3, 3]
+
+
+def test_options_are_those_of_the_magic(connected: Session, tmp_path: Any) -> None:
+    file = tmp_path / "a.prof"
+    ran = connected.run(
+        f"%prun --engines -D {file} -s cumulative -l 1 --no-builtins --mem view work(10)"
+    )
+    assert "Ordered by: cumulative time" in ran.stdout
+    assert "List reduced from" in ran.stdout
+    assert "built-in method" not in ran.stdout
+    assert "allocated" in ran.stdout
+    assert file.stat().st_size > 0
+
+
+def test_what_the_code_raises_is_raised_after_the_result(connected: Session) -> None:
+    ran = connected.run("%prun --engines view work(7); 1 / (share < 1000)")
+    assert isinstance(ran.error, ipyparallel.CompositeError)
+    assert "ZeroDivisionError" in str(ran.error)
+    assert "1 ended by an error; engine 3: ZeroDivisionError" in ran.stdout
+    assert "ended early by an exception" in ran.stdout
+    assert "       28 " in next(
+        line for line in ran.stdout.splitlines() if "(leaf)" in line
+    )
+
+
+def test_what_a_function_raises_is_raised_with_its_result(view: Any) -> None:
+    def fails(count: int) -> None:
+        raise KeyError(count)
+
+    with pytest.raises(ipyparallel.CompositeError) as raised:
+        live.profile(view, fails, 3)
+    assert len(raised.value.elist) == 4
+    assert calls_of(raised.value.result, "fails") == 4
+
+
+def test_what_the_code_prints_is_shown(connected: Session) -> None:
+    ran = connected.run("%prun -q --engines view print('share', share)")
+    assert "[stdout:3]" in ran.stdout
+    assert "share 1400" in ran.stdout
+
+
+def test_the_namespaces_stay_as_they_are(connected: Session, view: Any) -> None:
+    names = "sorted(name for name in globals() if name[0] != '_' or 'nbprobe' in name)"
+    view.execute(f"names = None; names = {names}", block=True)
+    connected.run("%prun -q --engines view work(3)")
+    view.execute(f"same = names == {names}", block=True)
+    assert view.pull("same", block=True) == [True] * 4
+    view.execute("del names, same", block=True)
+
+
+def test_engines_without_it_or_with_another_version_are_named(view: Any) -> None:
+    one, other, third = (view.client[number] for number in ENGINES[:3])
+    one.execute("import sys; sys.modules['nbprobe._core'] = None", block=True)
+    other.execute(
+        "import nbprobe._core as core; kept = core.__version__; core.__version__ = '0.0'",
+        block=True,
+    )
+    third.execute(
+        "import nbprobe.live.engine as e; kept = e.record; e.record = lambda *a: b'no'",
+        block=True,
+    )
+    try:
+        result = live.profile(view, os.getpid)
+        with pytest.raises(
+            nbprobe.errors.EnginesError, match="engine 0: nbprobe is not"
+        ):
+            live.profile(one, os.getpid)
+    finally:
+        one.execute("del sys.modules['nbprobe._core']", block=True)
+        other.execute("core.__version__ = kept", block=True)
+        third.execute("e.record = kept", block=True)
+    notes = {each.name: each.note for each in result.processes if each.note}
+    version = nbprobe.__version__
+    assert notes["engine 0"].startswith("nbprobe is not installed there")
+    assert notes["engine 1"].startswith(f"nbprobe 0.0 there, {version} here")
+    assert notes["engine 2"].startswith("a damaged reply")
+    assert list(result.by_process()) == ["engine 3"]
+
+
+def test_a_killed_engine_leaves_the_others_results(client: Any, view: Any) -> None:
+    def work(victim: int) -> None:
+        import os
+        import signal
+
+        if os.environ.get("victim") == str(victim):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    client[VICTIM].execute(f"import os; os.environ['victim'] = '{VICTIM}'", block=True)
+    result = live.profile(client[[0, 3, VICTIM]], work, VICTIM)
+    states = {each.name: each.state for each in result.processes}
+    assert states == {
+        "engine 0": "finished",
+        "engine 3": "finished",
+        "engine 4": "lost",
+    }
+    assert calls_of(result, "work") == 2
+    assert "1 died, and its figures with it" in str(result)
+    # Those that live are as good as before, and the dead one is named.
+    again = live.profile(client[[0, 3]], os.getpid)
+    assert len(again.by_process()) == 2
+
+
+def test_an_interrupt_shows_what_ran(
+    connected: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import _thread
+    import threading
+
+    connected.run("%px import time")
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    ran = connected.run("%prun --engines view work(4)\\\n; time.sleep(30)")
+    timer.join()
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert "4 engines: 4 ended by an error" in ran.stdout
+    assert "(leaf)" in ran.stdout
+
+
+def test_usage_errors_are_one_line(connected: Session, monkeypatch: Any) -> None:
+    def said(line: str) -> str:
+        return connected.run(line).usage_error
+
+    assert "leave out" in said("%prun --engines --children work(1)")
+    assert "there is no statement" in said("%prun --engines view")
+    connected.names["view"] = 3
+    assert connected.run("%prun --engines )").error.__class__ is SyntaxError
+    del connected.shell.magics_manager.magics["line"]["px"]
+    assert "there is no client" in said("%prun --engines work(1)")
+    monkeypatch.setitem(sys.modules, "ipyparallel", None)
+    assert said("%prun --engines work(1)") == (
+        "%prun --engines: ipyparallel is not installed; pip install 'nbprobe[ipyparallel]'"
+    )
+
+
+def test_what_is_no_view_is_refused(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"client\[:\]"):
+        live.profile(client.load_balanced_view(), os.getpid)
+    with pytest.raises(ValueError, match="tool must be one of"):
+        live.profile(client, os.getpid, tool="why")
+
+
+def test_results_survive_a_file(view: Any, tmp_path: Any) -> None:
+    result = live.profile(view, os.getpid)
+    result.save(tmp_path / "a.json")
+    assert nbprobe.load(tmp_path / "a.json") == result
+    assert json.loads((tmp_path / "a.json").read_text())["kind"] == "prun"
+
+
+def test_a_request_of_another_session_is_not_taken(view: Any) -> None:
+    outcome = ask(view, "prun", "-- work(1)")
+    assert outcome.gathered.faults == 0
+    assert outcome.slowest_ns <= outcome.wall_ns
