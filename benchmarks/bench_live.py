@@ -30,6 +30,9 @@ class Rendered:
     def __init__(self) -> None:
         self.updates = 0
 
+    def begin(self) -> None:
+        pass
+
     def show(self, magic: str, progress: Progress) -> None:
         view.text(magic, progress)
         view.html(magic, progress)

@@ -342,6 +342,8 @@ ALLOCATIONS_SITES: int
 
 _Figures: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 
+def leave_out_thread(leave_out: bool = True, /) -> None: ...
+
 @final
 class Allocations:
     def __new__(

@@ -302,6 +302,32 @@ PyDoc_STRVAR(
     ">>> counted.allocations, counted.allocated_bytes, counted.current_bytes\n"
     "(1, 1033, 1033)\n");
 
+PyDoc_STRVAR(leave_out_doc,
+             "leave_out_thread(leave_out=True, /)\n"
+             "--\n"
+             "\n"
+             "Let nothing count what the calling thread allocates, until it ends or\n"
+             "this is taken back with False.\n"
+             "\n"
+             "For threads that work for whoever measures. What they free of other\n"
+             "threads' blocks is counted as freed.\n");
+
+static PyObject *
+leave_out_thread(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n_args)
+{
+    int leave_out = n_args == 0 ? 1 : PyObject_IsTrue(args[0]);
+    if (leave_out < 0 || nbp_alloc_leave_out(leave_out) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"leave_out_thread", (PyCFunction)(void (*)(void))leave_out_thread, METH_FASTCALL,
+     leave_out_doc},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef allocations_methods[] = {
     {"start", (PyCFunction)allocations_start, METH_NOARGS, start_doc},
     {"stop", (PyCFunction)allocations_stop, METH_NOARGS, stop_doc},
@@ -359,6 +385,7 @@ nbp_add_allocations(PyObject *module)
     state->allocations_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &allocations_spec, NULL);
     if (state->allocations_type == NULL ||
+        PyModule_AddFunctions(module, functions) < 0 ||
         PyModule_AddIntConstant(module, "ALLOCATIONS_COUNTS", NBP_ALLOC_COUNTS) < 0 ||
         PyModule_AddIntConstant(module, "ALLOCATIONS_EXACT", NBP_ALLOC_EXACT) < 0 ||
         PyModule_AddIntConstant(module, "ALLOCATIONS_SITES", NBP_ALLOC_SITES) < 0) {

@@ -113,6 +113,7 @@ nbp_alloc_attach(void)
     nbp_alloc_restart_peak(thread);
     thread->inside = false;
     thread->loading = false;
+    thread->unseen = false;
     nbp_alloc_running = thread;
     if (hooks.table != NULL) {
         (void)pthread_setspecific(hooks.key, thread);
@@ -205,6 +206,9 @@ static inline void
 note(nbp_alloc_thread *thread, int level, const nbp_block *was, const void *address,
      size_t bytes, bool native)
 {
+    if (thread->unseen && was == NULL) {
+        return;
+    }
     count_allocated(thread, bytes, native);
     if (level == NBP_ALLOC_COUNTS) {
         return;
@@ -269,6 +273,9 @@ nbp_alloc_note_map(nbp_alloc_thread *thread, nbp_alloc_level level, const void *
                    size_t bytes)
 {
     nbp_stack stack;
+    if (thread->unseen) {
+        return;
+    }
     count_allocated(thread, bytes, true);
     if (level == NBP_ALLOC_COUNTS) {
         return;
@@ -591,6 +598,20 @@ make_ready(void)
     }
     hooks.table = table;
     hooks.interpreter = PyInterpreterState_Main();
+    return 0;
+}
+
+/* Made ready first: else nobody would hear of the thread's end. */
+int
+nbp_alloc_leave_out(bool leave_out)
+{
+    if (make_ready() < 0) {
+        return -1;
+    }
+    nbp_alloc_thread *thread = nbp_alloc_self();
+    if (thread != &nobody) {
+        thread->unseen = leave_out;
+    }
     return 0;
 }
 

@@ -49,6 +49,7 @@ typedef struct nbp_alloc_thread {
     bool loading; /* a library was opened: its imports have to be looked through */
     bool reached; /* an allocation came by: set for nbp_alloc_use_open() to see */
     bool in_use;  /* by a thread that lives */
+    bool unseen;  /* what it allocates is not counted; frees of what others did are */
     struct nbp_alloc_thread *next;
 } nbp_alloc_thread;
 
@@ -67,6 +68,11 @@ nbp_alloc_self(void)
     nbp_alloc_thread *thread = nbp_alloc_running;
     return thread != NULL ? thread : nbp_alloc_attach();
 }
+
+/* From here on nothing counts what the running thread allocates, until it ends or this
+ * is taken back: it works for whoever measures. Blocks of other threads that it frees
+ * are freed for everybody. 0, or -1 with an exception set. */
+int nbp_alloc_leave_out(bool leave_out);
 
 /* Allocated and not freed by this thread; below 0 when it frees what others have
  * allocated. */

@@ -13,15 +13,16 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from ..options import Option
+from .._core import leave_out_thread
+from ..options import Option, Parsed
 from ..settings import LiveDisplay
 from . import LIVE, view
-from .progress import Progress, Watch
+from .progress import NOTHING, Progress, Watch
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["NO_LIVE", "THREAD", "Live", "live", "take_display"]
+__all__ = ["NO_LIVE", "THREAD", "Live", "is_wanted", "live", "take_display"]
 
 NO_LIVE = Option(
     "no_live",
@@ -43,6 +44,8 @@ _JOIN_S = 2.0
 
 
 class _Target(Protocol):
+    def begin(self) -> None: ...
+
     def show(self, magic: str, progress: Progress) -> None: ...
 
     def end(self, note: str) -> None: ...
@@ -63,7 +66,12 @@ def live(shell: InteractiveShell, magic: str, *, wanted: bool = True) -> Live:
     vars(shell).pop(_WAITING, None)
     settings = LiveDisplay.of(shell)
     target = _target(shell) if wanted and settings.enabled else None
-    return Live(magic, target, settings.after)
+    return Live(magic, target, settings.after, _sending_thread(shell))
+
+
+def is_wanted(options: Parsed) -> bool:
+    """Whether the user wants to see how it stands, and the result."""
+    return not (options.quiet or options.no_live)
 
 
 def take_display(shell: InteractiveShell) -> str:
@@ -87,6 +95,25 @@ def _target(shell: InteractiveShell) -> _Target | None:
     return None
 
 
+def _sending_thread(shell: InteractiveShell) -> Any:
+    """Give ipykernel's thread that sends what is shown; None where there is none."""
+    socket = getattr(shell.display_pub, "pub_socket", None)
+    thread = getattr(socket, "io_thread", None)
+    return thread if hasattr(thread, "schedule") else None
+
+
+def _leave_out(thread: Any, leave_out: bool) -> None:
+    """Let no measurement count what this one allocates, or let it again."""
+    done = threading.Event()
+
+    def tell() -> None:
+        leave_out_thread(leave_out)
+        done.set()
+
+    thread.schedule(tell)
+    done.wait(_JOIN_S)
+
+
 class _Notebook:
     """One display, made by the first update, under the cell that began it."""
 
@@ -98,6 +125,10 @@ class _Notebook:
         self._parent = publisher.parent_header
         self.display_id = f"nbprobe-{os.urandom(8).hex()}"
         self._is_there = False
+
+    def begin(self) -> None:
+        # What is needed for the first time is not to be part of what is measured.
+        view.html("", NOTHING)
 
     def show(self, magic: str, progress: Progress) -> None:
         self._send(
@@ -133,12 +164,15 @@ class _Terminal:
         self._stream = stream
         self._is_there = False
 
+    def begin(self) -> None:
+        pass
+
     def show(self, magic: str, progress: Progress) -> None:
         try:
             columns = os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
-            columns = 80
-        line = view.one(magic, progress, columns)
+            columns = 0
+        line = view.one(magic, progress, columns or 80)  # 0: it does not know
         encoding = self._stream.encoding or "ascii"
         line = line.encode(encoding, "replace").decode(encoding)
         self._stream.write(f"\r\x1b[K{line}")
@@ -154,22 +188,30 @@ class _Terminal:
 class Live:
     """A run that is watched, from entering to leaving."""
 
-    def __init__(self, magic: str, target: _Target | None, after: float) -> None:
+    def __init__(
+        self, magic: str, target: _Target | None, after: float, sender: Any = None
+    ) -> None:
+        self._sender = sender
         self._magic = magic
         self._target = target
         self._after = after
         self._stop = threading.Event()
+        self._ready = threading.Event()
         self._watch: Watch | None = None
         self._thread: threading.Thread | None = None
         self._begin = 0.0
 
     def __enter__(self) -> Self:
+        if self._sender is not None:
+            _leave_out(self._sender, True)
         if self._target is None:
             return self
+        self._target.begin()
         self._begin = monotonic()
         self._watch = Watch(threading.get_ident())
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
+        self._ready.wait(_JOIN_S)
         return self
 
     def __exit__(
@@ -179,6 +221,8 @@ class Live:
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
+        if self._sender is not None:
+            _leave_out(self._sender, False)
         if self._thread is None or self._watch is None or self._target is None:
             return
         try:
@@ -193,6 +237,8 @@ class Live:
 
     def _run(self) -> None:
         assert self._watch is not None and self._target is not None
+        leave_out_thread()
+        self._ready.set()
         wait = self._after
         while True:
             due = monotonic() + wait

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from time import monotonic_ns
 
 from .._core import ResidentSampler, Sampler
+from ..places import place_of
 
-__all__ = ["Gap", "Place", "Progress", "Watch"]
+__all__ = ["NOTHING", "Gap", "Place", "Progress", "Watch"]
 
 # Looks a second: enough for a display, too few to be felt.
 _HZ = 25.0
@@ -64,6 +65,9 @@ class Progress:
     now: Place | None
     hottest: tuple[Place, ...]
     gaps: tuple[Gap, ...]
+
+
+NOTHING = Progress(0.0, (), 0, None, (), ())
 
 
 class Watch:
@@ -158,7 +162,7 @@ class Watch:
         file, _, _, name = self._function(key[0])
         return Place(
             function=name,
-            where=f"{os.path.basename(file)}:{key[1]}",
+            where=place_of(file, key[1]),
             text=linecache.getline(file, key[1]).strip(),
             share=share,
         )

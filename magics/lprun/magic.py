@@ -17,7 +17,7 @@ from IPython.core.magic import (
 
 from ..cell import Cell
 from ..code import Code
-from ..live.display import NO_LIVE, live
+from ..live.display import NO_LIVE, is_wanted, live
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -181,7 +181,7 @@ class Lprun(ToolMagics):
             with live(
                 self.shell,
                 f"%{magic}",
-                wanted=not (options.quiet or options.no_live or options.memory),
+                wanted=is_wanted(options),
             ):
                 result = profile(
                     statement,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..places import file_name
 from ..views import units
 from ..views.colours import GREEN, ORANGE, rgba
 from ..views.names import clean, one_line, pad, shorten
@@ -50,7 +50,7 @@ def text(result: LineDifference) -> str:
 
 
 def _title(function: FunctionDifference) -> str:
-    place = os.path.basename(function.file)
+    place = file_name(function.file)
     if function.before_ns is None:
         return f"{function.name} ({place}): only now, {_time(function.after_ns or 0)}"
     if function.after_ns is None:

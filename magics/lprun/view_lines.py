@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING
 
+from ..places import place_of
 from ..views import units
 from ..views.names import clean, one_line
 from ..views.notes import Note
@@ -271,7 +271,7 @@ def _block(
 
 
 def _place(function: Function) -> str:
-    return one_line(f"{os.path.basename(function.file)}:{function.first}")
+    return one_line(place_of(function.file, function.first))
 
 
 def _listing(

@@ -19,6 +19,7 @@ from .._core import resident
 from ..cell import Cell
 from ..code import Code
 from ..execution import run_setup
+from ..live.display import NO_LIVE, is_wanted, live
 from ..lprun.targets import Targets
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
@@ -50,6 +51,7 @@ TABLE = OptionTable(
         ),
         NAME,
         VS_NAME,
+        NO_LIVE,
     ],
     "statement",
 )
@@ -116,7 +118,8 @@ class Memit(ToolMagics):
         code = Cell(self.shell, "memit", line, cell, local_ns)
         partial: list[MemoryResult] = []
         try:
-            result = self._measure(code, options, partial, in_cell=cell is not None)
+            with live(self.shell, "%memit", wanted=is_wanted(options)):
+                result = self._measure(code, options, partial, in_cell=cell is not None)
         except BaseException as error:
             for result in partial:
                 deliver(self.shell, result, options)
@@ -190,6 +193,7 @@ LINES_TABLE = OptionTable(
             "Do not read what is resident at each line, which takes half a microsecond: "
             "*Mem usage* is then what was resident at the start, and the increments.",
         ),
+        NO_LIVE,
     ],
     "statement",
 )
@@ -252,17 +256,18 @@ class Mprun(ToolMagics):
             raise UsageError(f"%mprun: {'; '.join(targets.problems)}")
         partial: list[LineMemory] = []
         try:
-            result = measure_lines(
-                statement,
-                functions=targets.functions,
-                globals=code.globals,
-                locals=code.locals,
-                discover=not options.functions,
-                native=options.native,
-                resident=not options.no_resident,
-                problems=tuple(targets.problems),
-                on_partial=partial.append,
-            )
+            with live(self.shell, "%mprun", wanted=is_wanted(options)):
+                result = measure_lines(
+                    statement,
+                    functions=targets.functions,
+                    globals=code.globals,
+                    locals=code.locals,
+                    discover=not options.functions,
+                    native=options.native,
+                    resident=not options.no_resident,
+                    problems=tuple(targets.problems),
+                    on_partial=partial.append,
+                )
         except BaseException as error:
             for result in partial:
                 self._deliver(result, options)
@@ -290,7 +295,7 @@ def _statement(code: Cell, rest: str) -> Code:
     return statement
 
 
-DIFF_TABLE = OptionTable("%memdiff", [*OPTIONS, NATIVE], "statement")
+DIFF_TABLE = OptionTable("%memdiff", [*OPTIONS, NATIVE, NO_LIVE], "statement")
 
 DIFF_HELP = """Show what a statement leaves allocated: by line and by type.
 
@@ -344,12 +349,13 @@ class Memdiff(ToolMagics):
         code = Cell(self.shell, "memdiff", line, cell, local_ns)
         statement = _statement(code, options.rest)
         try:
-            growth = measure_growth(
-                statement,
-                globals=code.globals,
-                locals=code.locals,
-                native=options.native,
-            )
+            with live(self.shell, "%memdiff", wanted=is_wanted(options)):
+                growth = measure_growth(
+                    statement,
+                    globals=code.globals,
+                    locals=code.locals,
+                    native=options.native,
+                )
         except BaseException as error:
             error.__traceback__ = code.user_traceback(error)
             raise

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from ..places import place_of
 from ..views import units
 from ..views.names import one_line
 from ..views.tables import Column, Table
@@ -31,7 +30,7 @@ def _tables(growth: Growth) -> list[Table]:
         (
             units.change(it.bytes),
             f"{it.blocks:+,}",
-            one_line(f"{os.path.basename(it.file)}:{it.line}", 40),
+            one_line(place_of(it.file, it.line), 40),
             one_line(it.text, 70),
         )
         for it in growth.lines[:_ROWS]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ..lprun.excerpt import chosen_lines
+from ..places import place_of
 from ..views import charts, units
 from ..views.drawing import Picture
 from ..views.names import clean, one_line, pad
@@ -207,8 +207,8 @@ def html(result: LineMemory) -> str:
 
     blocks = [
         _Block(
-            f"{one_line(function.name)}  {os.path.basename(function.file)}:"
-            f"{function.first}, peak {units.memory(function.peak_bytes)}",
+            f"{one_line(function.name)}  {one_line(place_of(function.file, function.first))},"
+            f" peak {units.memory(function.peak_bytes)}",
             table,
         )
         for function, table in (

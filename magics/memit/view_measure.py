@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..places import place_of
 from ..views import charts, units
 from ..views.drawing import Picture
 from ..views.icicle import Block, Icicle, icicle
@@ -112,7 +112,7 @@ def _runs(result: MemoryResult) -> str:
 
 def where(place: Place) -> str:
     """Name a line: the file's own name and the number."""
-    return one_line(f"{os.path.basename(place.file)}:{place.line}", 40)
+    return one_line(place_of(place.file, place.line), 40)
 
 
 def _lines(result: MemoryResult, *, bars: bool = False) -> Table:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..places import is_cell
 from ..results import Result
 from .pairs import rows
 
 if TYPE_CHECKING:
     from .result import ProfileResult
 
-__all__ = ["Change", "ProfileDiff", "difference", "is_cell"]
+__all__ = ["Change", "ProfileDiff", "difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,6 @@ class ProfileDiff(Result):
             }
             for change in self.changes
         ]
-
-
-_CELL = re.compile(r"<ipython-input-|[/\\]ipykernel_\d+[/\\]|^<nbprobe ")
-
-
-def is_cell(file: str) -> bool:
-    """Whether a name of a file is that of a notebook's cell."""
-    return _CELL.search(file) is not None
 
 
 _Key = tuple[str, str]

@@ -18,7 +18,7 @@ from IPython.core.magic import (
 from ..cell import Cell
 from ..code import Code
 from ..errors import SamplingError
-from ..live.display import NO_LIVE, live
+from ..live.display import NO_LIVE, is_wanted, live
 from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
@@ -115,11 +115,6 @@ Examples::
 """
 
 
-def _is_shown(options: Parsed) -> bool:
-    """Whether to show how it stands; what shows it allocates, too, and is not counted."""
-    return not (options.quiet or options.no_live or options.memory)
-
-
 @magics_class
 class Prun(ToolMagics):
     """The profiling magic."""
@@ -153,7 +148,7 @@ class Prun(ToolMagics):
         partial: list[ProfileResult] = []
         try:
             statement = self._statement(code, options)
-            with live(self.shell, "%prun", wanted=_is_shown(options)):
+            with live(self.shell, "%prun", wanted=is_wanted(options)):
                 result = self._profile(statement, code, options, partial)
         except SamplingError as error:
             raise UsageError(f"%prun --sample: {error}; count with %prun") from None

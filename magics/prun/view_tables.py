@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..places import place_of
 from ..views import units
 from ..views.names import one_line
 from ..views.tables import Column, Hint, Table
-from .difference import is_cell
 from .pairs import Label, LabelRow, Pair
 
 __all__ = [
@@ -65,8 +64,7 @@ def where(file: str, line: int) -> Hint:
     """Give a place in short, with the full path for the mouse."""
     if file == "~":
         return Hint("C" if not line else str(line), "")
-    name = "cell" if is_cell(file) else os.path.basename(file)
-    return Hint(one_line(f"{name}:{line}"), one_line(f"{file}:{line}", 300))
+    return Hint(one_line(place_of(file, line)), one_line(f"{file}:{line}", 300))
 
 
 def share(time: float, total: float) -> str:

@@ -15,7 +15,7 @@ from IPython.core.magic import (
 
 from .. import timeit as engine
 from ..cell import Cell
-from ..live.display import NO_LIVE, live
+from ..live.display import NO_LIVE, is_wanted, live
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -145,9 +145,7 @@ class Timeit(ToolMagics):
         options = self._options(line, cell)
         code = Cell(self.shell, "timeit", line, cell, local_ns)
         try:
-            with live(
-                self.shell, "%timeit", wanted=not (options.quiet or options.no_live)
-            ):
+            with live(self.shell, "%timeit", wanted=is_wanted(options)):
                 result = self._measure(code, options, in_cell=cell is not None)
         except BaseException as error:
             error.__traceback__ = code.user_traceback(error)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nbprobe import _core
 from nbprobe.live import LIVE, display, view
 from nbprobe.live.display import Live
 from nbprobe.live.progress import Gap, Place, Progress, Watch
@@ -107,6 +108,9 @@ class Shown:
         self.texts: list[str] = []
         self.note: str | None = None
 
+    def begin(self) -> None:
+        pass
+
     def show(self, magic: str, progress: Progress) -> None:
         self.texts.append(view.text(magic, progress))
 
@@ -190,7 +194,7 @@ def test_it_can_be_turned_off(
 ) -> None:
     wanted: list[bool] = []
     monkeypatch.setattr(display, "_target", lambda shell: wanted.append(True))
-    for magic in ("prun", "timeit", "lprun"):
+    for magic in ("prun", "prun --mem", "timeit", "lprun", "memit", "mprun"):
         session.run(f"%{magic} {option} pass")
     assert wanted == []
     session.run("%prun pass")
@@ -216,3 +220,38 @@ def test_only_used_files_are_kept_open(tmp_path: Path) -> None:
         with Live("%prun", Shown(), 1.0):
             pass
     assert len(set(Path("/proc/self/fd").iterdir())) <= len(before) + 1
+
+
+@pytest.mark.parametrize("level", [_core.ALLOCATIONS_COUNTS, _core.ALLOCATIONS_SITES])
+def test_what_the_display_allocates_is_not_counted(level: int) -> None:
+    class Greedy(Shown):
+        def show(self, magic: str, progress: Progress) -> None:
+            super().show(magic, progress)
+            self.texts.append(" " * 1_000_000)
+
+    shown = Greedy()
+    with Live("%memit", shown, 0.02), _core.Allocations(level) as counted:
+        time.sleep(0.6)
+    assert shown.texts[1].isspace()
+    assert counted.allocated_bytes < 1000
+
+
+def test_what_the_display_frees_is_counted() -> None:
+    blocks = [[bytes(1_000_000)]]
+
+    class Freeing(Shown):
+        def show(self, magic: str, progress: Progress) -> None:
+            blocks[0].clear()
+
+    with _core.Allocations() as counted:
+        blocks[0] = [bytes(2_000_000)]
+        with Live("%memit", Freeing(), 0.02):
+            while blocks[0]:
+                time.sleep(0.01)
+        freed = counted.freed_bytes
+        # The next thread with these counters is counted again.
+        thread = threading.Thread(target=lambda: bytes(3_000_000))
+        thread.start()
+        thread.join()
+    assert freed >= 2_000_000
+    assert counted.allocated_bytes >= 5_000_000

@@ -1,37 +1,72 @@
-"""The live display in a real kernel."""
+"""The live display in a real kernel: shown while it runs, and nothing of it afterwards."""
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import nbformat
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager, start_new_kernel
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
 
 pytestmark = pytest.mark.kernel
 
+CELLS = 300 if os.environ.get("NBPROBE_THOROUGH") else 60
+
+# A call that keeps the interpreter: without the processor, so for as long as it is told.
 DEFINE = """
-import threading, time
-def work(seconds):
+import ctypes, os, tempfile, threading, time
+import numpy
+hold = ctypes.PyDLL(None).usleep
+def loop(seconds):
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
+def multiply(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        square @ square
+def held(seconds):
+    loop(0.2)
+    hold(int(seconds * 1e6))
+    loop(0.5)
+square = numpy.ones((300, 300))
+def there():
+    files = {os.path.join("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")}
+    open_files = {os.readlink(file) for file in files if os.path.islink(file)}
+    tasks = {"thread " + task for task in os.listdir("/proc/self/task")}
+    return open_files | tasks | set(os.listdir(tempfile.gettempdir()))
 """
 
 
 class Kernel:
-    """A kernel that shows a run after half a second."""
+    """A kernel that shows a run after a tenth of a second."""
 
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+    def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
-        self.client = client
-        self.run("%load_ext nbprobe\n%config LiveDisplay.after = 0.4" + DEFINE)
+        self.client: BlockingKernelClient | None = None
+        self.connect()
+        self.run("%load_ext nbprobe\n%config LiveDisplay.after = 0.1" + DEFINE)
+
+    def connect(self) -> None:
+        """Begin anew to listen: somebody else's cells are none of ours."""
+        self.close()
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def close(self) -> None:
+        if self.client is not None:
+            self.client.stop_channels()
 
     def run(self, code: str, *, interrupt_at: int = 0) -> list[tuple[str, Any]]:
         """Run a cell; give its messages, and fail for one of another parent."""
+        assert self.client is not None
         message = self.client.execute(code, allow_stdin=False)
         got: list[tuple[str, Any]] = []
         end = time.monotonic() + 60
@@ -53,14 +88,17 @@ class Kernel:
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    home = str(tmp_path_factory.mktemp("ipython"))
+    home = tmp_path_factory.mktemp("kernel")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", home)
-        manager, client = start_new_kernel(kernel_name="python3")
+        patch.setenv("IPYTHONDIR", str(home))
+        patch.setenv("TMPDIR", str(home))
+        manager = KernelManager(kernel_name="python3")
+        manager.start_kernel()
         try:
-            yield Kernel(manager, client)
+            kernel = Kernel(manager)
+            yield kernel
+            kernel.close()
         finally:
-            client.stop_channels()
             manager.shutdown_kernel(now=True)
 
 
@@ -79,42 +117,75 @@ def printed(got: list[tuple[str, Any]]) -> str:
     return "".join(content["text"] for _, content in got)
 
 
-def test_updates_and_then_the_result_in_their_place(kernel: Kernel) -> None:
-    texts = shows(kernel.run("%prun work(2)"))
-    assert len(texts) >= 4
-    assert all("%prun: " in text and "resident" in text for text in texts[:-1])
-    assert "work" in texts[-2]
-    assert "function calls" in texts[-1] and "resident" not in texts[-1]
-    assert "progress" not in texts[-1]
+RUNS = {
+    "prun": "loop",
+    "prun --mem": "multiply",
+    "prun --sample": "time.sleep",
+    "timeit -n1 -r1": "multiply",
+    "lprun": "loop",
+    "memit": "time.sleep",
+    "mprun": "multiply",
+}
 
 
-@pytest.mark.parametrize("magic", ["prun --sample", "timeit -n1 -r1", "lprun"])
-def test_the_other_magics(kernel: Kernel, magic: str) -> None:
-    texts = shows(kernel.run(f"%{magic} work(1.5)"))
-    assert len(texts) >= 3 and "resident" in texts[0]
-    assert "resident" not in texts[-1]
+@pytest.mark.parametrize("magic", RUNS)
+def test_updates_and_then_the_result_in_their_place(kernel: Kernel, magic: str) -> None:
+    *texts, result = shows(kernel.run(f"%{magic} {RUNS[magic]}(0.9)"))
+    assert 2 <= len(texts) <= 10
+    name = magic.split()[0]
+    assert all(text.startswith(f"%{name}: ") for text in texts)
+    assert all("resident, at most" in text for text in texts)
+    assert "now   " in texts[-1] and RUNS[magic] in texts[-1]
+    assert "resident, at most" not in result and "now   " not in result
+
+
+def test_it_can_be_turned_off(kernel: Kernel) -> None:
+    for magic in ("prun", "memit", "mprun"):
+        (shown,) = kernel.run(f"%{magic} --no-live time.sleep(0.4)")
+        assert shown[0] == "display_data" and not shown[1]["transient"]
+
+
+def test_what_is_shown_is_not_measured(kernel: Kernel) -> None:
+    """Nor is what the kernel needs to send it, which is some hundred blocks."""
+    for options in ("", "-q"):
+        kernel.run(f"%memit {options} -v result time.sleep(0.7)")
+        assert int(printed(kernel.run("print(result.runs[0].allocations)"))) < 60
 
 
 def test_a_call_that_keeps_the_interpreter_is_explained(kernel: Kernel) -> None:
-    texts = shows(
-        kernel.run(
-            "%%prun --sample\nwork(0.8)\nsorted(range(6_000_000), key=str)\nwork(0.8)"
-        )
-    )
-    assert "one call kept the interpreter for" in texts[-2]
-    assert "sorted(range(6_000_000), key=str)" in texts[-2]
+    *texts, _ = shows(kernel.run("%prun --sample held(1.3)"))
+    assert "one call kept the interpreter for 1." in texts[-1]
+    assert "hold(int(seconds * 1e6))" in texts[-1]
 
 
 def test_ctrl_c(kernel: Kernel) -> None:
-    got = kernel.run("%prun work(30)", interrupt_at=3)
+    got = kernel.run("%prun loop(30)", interrupt_at=2)
     assert got[-1][0] == "error" and got[-1][1]["ename"] == "KeyboardInterrupt"
     texts = shows(got[:-1])
     assert "ended by KeyboardInterrupt" in "".join(texts[-2:])
     assert "function calls" in texts[-1]
 
 
+def test_executed_notebooks_hold_the_result_alone(kernel: Kernel) -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell("%prun loop(0.5)")]
+    client = NotebookClient(notebook, km=kernel.manager)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
+        kernel.connect()
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "display_data"
+    assert "function calls" in output.data["text/plain"]
+    assert "is running" not in output.data["text/html"]
+
+
 def test_nothing_is_left_and_the_next_cells_are_right(kernel: Kernel) -> None:
+    kernel.run("before = there()")
+    shows(kernel.run("%memit time.sleep(0.3)"))
+    assert printed(kernel.run("print(there() - before)")) == "set()\n"
     threads = printed(kernel.run("print([t.name for t in threading.enumerate()])"))
-    assert "MainThread" in threads and "nbprobe live" not in threads
-    for number in range(300):
+    assert "MainThread" in threads and "nbprobe" not in threads
+    for number in range(CELLS):
         assert printed(kernel.run(f"print({number} * 7)")) == f"{number * 7}\n"
