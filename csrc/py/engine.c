@@ -112,35 +112,43 @@ engine_resume(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(add_doc,
-             "add($self, what, statements=None, /)\n"
-             "--\n"
-             "\n"
-             "Measure a function or code object, and the code nested in it.\n"
-             "\n"
-             "Parameters\n"
-             "----------\n"
-             "what : function, method or code\n"
-             "statements : dict of int to int, optional\n"
-             "    First line of the statement of each line; a line that is missing is\n"
-             "    its own. Lines of one statement are counted as one.\n"
-             "\n"
-             "Returns\n"
-             "-------\n"
-             "int\n"
-             "    How many code objects were new.\n"
-             "\n"
-             "Raises\n"
-             "------\n"
-             "TypeError\n"
-             "    If `what` has no Python code.\n");
+PyDoc_STRVAR(
+    add_doc,
+    "add($self, what, statements=None, is_new=False, /)\n"
+    "--\n"
+    "\n"
+    "Measure a function or code object, and the code nested in it.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "what : function, method or code\n"
+    "statements : dict of int to int, optional\n"
+    "    First line of the statement of each line; a line that is missing is\n"
+    "    its own. Lines of one statement are counted as one.\n"
+    "is_new : bool, optional\n"
+    "    No function has this code yet, and no frame runs it: there is nothing\n"
+    "    to look for; see prepare().\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "int\n"
+    "    How many code objects were new.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "TypeError\n"
+    "    If `what` has no Python code.\n");
 
 static PyObject *
 engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
 {
     nbp_engine *self = (nbp_engine *)op;
-    if (n_args < 1 || n_args > 2) {
-        PyErr_SetString(PyExc_TypeError, "add() takes one or two arguments");
+    if (n_args < 1 || n_args > 3) {
+        PyErr_SetString(PyExc_TypeError, "add() takes one to three arguments");
+        return NULL;
+    }
+    int is_new = n_args > 2 ? PyObject_IsTrue(args[2]) : 0;
+    if (is_new < 0) {
         return NULL;
     }
     PyObject *code = args[0]; /* borrowed, through the next two lines as well */
@@ -161,11 +169,44 @@ engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
     int status = nbp_engine_add(self, code, &statements);
     Py_DECREF(code);
     nbp_statements_clear(&statements);
-    if (status == 0 && self->swapped != NULL && self->n_functions > before) {
+    if (status == 0 && !is_new && self->swapped != NULL && self->n_functions > before) {
         status = nbp_engine_install(self);
     }
     self->busy = false;
     return status < 0 ? NULL : PyLong_FromSsize_t(self->n_functions - before);
+}
+
+PyDoc_STRVAR(prepare_doc,
+             "prepare($self, code, /)\n"
+             "--\n"
+             "\n"
+             "Have the code of a module, which is about to run, define functions with\n"
+             "probes, as far as they were added. Until stop() it has other constants.\n"
+             "\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    If the probes are not in.\n");
+
+static PyObject *
+engine_prepare(PyObject *op, PyObject *code)
+{
+    nbp_engine *self = (nbp_engine *)op;
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "expected code, not a %.100s",
+                     Py_TYPE(code)->tp_name);
+        return NULL;
+    }
+    if (self->swapped == NULL) {
+        PyErr_SetString(PyExc_ValueError, "the probes are not in");
+        return NULL;
+    }
+    if (claim(self) < 0) {
+        return NULL;
+    }
+    int status = nbp_engine_prepare(self, code);
+    self->busy = false;
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(replacement_doc,
@@ -446,6 +487,7 @@ engine_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->swapped);
     Py_VISIT(self->events);
+    Py_VISIT(self->prepared);
     return 0;
 }
 
@@ -475,6 +517,7 @@ engine_dealloc(PyObject *op)
 
 static PyMethodDef engine_methods[] = {
     {"add", (PyCFunction)(void (*)(void))engine_add, METH_FASTCALL, add_doc},
+    {"prepare", engine_prepare, METH_O, prepare_doc},
     {"replacement", engine_replacement, METH_O, replacement_doc},
     {"start", (PyCFunction)(void (*)(void))engine_start, METH_VARARGS | METH_KEYWORDS,
      start_doc},

@@ -39,8 +39,9 @@ typedef struct nbp_engine {
     bool busy;         /* being started, stopped or added to, maybe by another thread */
     PyObject *swapped; /* owned list of weak references to functions, NULL if stopped */
     bool everywhere; /* whether functions get their probes; else who has replacements */
-    PyObject *events;                /* owned: what nbp_fallback_start left, or NULL */
-    nbp_alloc_use memory;            /* open while a running engine measures memory */
+    PyObject *events;     /* owned: what nbp_fallback_start left, or NULL */
+    PyObject *prepared;   /* owned list of what nbp_engine_prepare was given, or NULL */
+    nbp_alloc_use memory; /* open while a running engine measures memory */
     struct nbp_engine *next_running; /* borrowed */
 } nbp_engine;
 
@@ -65,6 +66,11 @@ int nbp_engine_start(nbp_engine *self, bool everywhere);
 
 /* The same for what was added since the start: 0, or -1 with an exception set. */
 int nbp_engine_install(nbp_engine *self);
+
+/* Has `code`, that of a module which is about to run, define functions with probes from
+ * the start, as far as their codes were added: 0, or -1 with an exception set. Its own
+ * constants are changed until the engine stops, which must be running. */
+int nbp_engine_prepare(nbp_engine *self, PyObject *code);
 
 /* Takes everything back; cannot fail, and an exception that is set stays so. Does
  * nothing when stopped. */

@@ -151,6 +151,56 @@ mark_suspended(nbp_engine *self, PyObject *objects)
     return 0;
 }
 
+/* ---- code that has not run yet ---- */
+
+/* Has the codes among the constants of `code`, and of class bodies among them, be those
+ * with probes, or (`back`) those without. In place: whoever is about to run a module
+ * holds this very object. */
+static void
+exchange_constants(nbp_engine *self, PyObject *code, bool back)
+{
+    PyObject *constants = ((PyCodeObject *)code)->co_consts;
+    const nbp_pointermap *from = back ? &self->by_instrumented : &self->by_original;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(constants); i++) {
+        PyObject *constant = PyTuple_GET_ITEM(constants, i);
+        if (!PyCode_Check(constant)) {
+            continue;
+        }
+        const nbp_pointer_entry *entry = nbp_pointermap_get(from, constant);
+        if (entry == NULL) {
+            exchange_constants(self, constant, back);
+            continue;
+        }
+        const nbp_function *function = &self->functions[entry->number];
+        PyTuple_SET_ITEM(constants, i,
+                         Py_NewRef(back ? function->original : function->instrumented));
+        Py_DECREF(constant);
+    }
+}
+
+int
+nbp_engine_prepare(nbp_engine *self, PyObject *code)
+{
+    if (self->prepared == NULL) {
+        self->prepared = PyList_New(0);
+    }
+    if (self->prepared == NULL || PyList_Append(self->prepared, code) < 0) {
+        return -1;
+    }
+    exchange_constants(self, code, false);
+    return nbp_fallback_start(self);
+}
+
+static void
+restore_prepared(nbp_engine *self)
+{
+    for (Py_ssize_t i = self->prepared == NULL ? 0 : PyList_GET_SIZE(self->prepared);
+         i > 0; i--) {
+        exchange_constants(self, PyList_GET_ITEM(self->prepared, i - 1), true);
+    }
+    Py_CLEAR(self->prepared);
+}
+
 /* ---- start and stop ---- */
 
 static void
@@ -188,6 +238,7 @@ nbp_engine_stop(nbp_engine *self)
     self->lines->paused = false;
     nbp_lines_close(self->lines);
     nbp_fallback_stop(self);
+    restore_prepared(self);
     swap_out(self);
     nbp_alloc_use_close(&self->memory);
     Py_CLEAR(self->swapped);

@@ -10,20 +10,26 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
-from importlib import import_module
+from functools import partial
 from types import CodeType
 from typing import Any
 
 from .. import script
 from ..code import register_source
 from ..errors import NbprobeError
-from ..lprun import LineProfiler, LineStats, load_stats
+from ..live.children import Children
+from ..live.following import following
+from ..live.processes import describe
+from ..lprun import LineProfiler, LineResult, LineStats, load_stats
 from ..lprun.arguments import program_options, show_options, wants_to_show
 from ..lprun.autoprofile import Targets
 from ..lprun.calls import CallProfiler
 from ..lprun.config import ConfigError
-from ..lprun.explicit import profile as global_profiler
+from ..lprun.explicit import install
+from ..lprun.merging import with_children
+from ..lprun.recorder import bequeath, options_for
 from ..source import source_of
+from ..views.names import clean
 
 SUMMARY = "which lines take the time of a program; every flag of kernprof"
 
@@ -61,6 +67,7 @@ class _Run:
         self._profiler: LineProfiler | CallProfiler
         self._profiler = LineProfiler() if options.line_by_line else CallProfiler()
         self._targets = Targets(options.prof_mod if options.line_by_line else [])
+        self._children: Children | None = None
         self._text = ""
         self._file = ""
         self._module: str | None = None
@@ -116,17 +123,11 @@ class _Run:
     @contextlib.contextmanager
     def _installed(self) -> Iterator[None]:
         """Have ``profile`` be this profiler wherever a program looks for it."""
-        decorators: list[Any] = [global_profiler]
-        with contextlib.suppress(ImportError):
-            # Programs that import line_profiler's decorator are profiled too.
-            decorators.append(import_module("line_profiler").profile)
-        for decorator in decorators:
-            decorator._kernprof_overwrite(self._profiler)
+        install(self._profiler)
         try:
             yield
         finally:
-            for decorator in decorators:
-                decorator._kernprof_overwrite(None)
+            install(None)
 
     def _execute_setup(self, file: str) -> None:
         with open(file, "rb") as stream:
@@ -194,7 +195,13 @@ class _Run:
             profiler.recording.add(code)
             profiler.enable_by_count()
             code = profiler.recording.engine.replacement(code)
-        exec(code, names)
+        if options.children:
+            whole = [(os.path.realpath(file), "")] if is_whole else []
+            places = self._targets.places() + whole
+            recorded = options_for(profiler, places, as_builtin=True)
+            self._children = Children("lprun", recorded)
+        with following(self._children, partial(bequeath, profiler)):
+            exec(code, names)
 
     # ---- results ----
 
@@ -212,11 +219,18 @@ class _Run:
     def _stats(self) -> LineStats:
         """Give the statistics of functions: kernprof has none of a program's own lines."""
         assert isinstance(self._profiler, LineProfiler)
-        stats = self._profiler.get_stats()
+        stats = self._result().stats()
         stats.timings = {
             key: rows for key, rows in stats.timings.items() if key[2] != "<module>"
         }
         return stats
+
+    def _result(self) -> LineResult:
+        """Give what was counted until now, that of child processes when all has ended."""
+        assert isinstance(self._profiler, LineProfiler)
+        has_ended = not self._profiler.recording.engine.running
+        own = self._profiler.result()
+        return with_children(own, self._children if has_ended else None)
 
     @contextlib.contextmanager
     def _written_meanwhile(self) -> Iterator[None]:
@@ -245,6 +259,9 @@ class _Run:
         path = min(options.outfile, os.path.relpath(options.outfile), key=len)
         if self._level > -1:
             print(f"Wrote profile results to {path!r}")
+            if self._children is not None:
+                gathered = self._children.stop()
+                print(clean(describe(gathered.processes, gathered.others)))
         if self._level > 0:
             if isinstance(self._profiler, LineProfiler):
                 self._stats().print(

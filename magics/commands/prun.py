@@ -9,9 +9,10 @@ from types import CodeType
 from typing import Any
 
 from .. import script
+from ..live.following import following
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..prun import Profile, ProfileResult
-from ..prun.merging import following, with_children
+from ..prun.merging import with_children
 from ..prun.options import (
     BUILTINS,
     CHILDREN,

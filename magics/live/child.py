@@ -60,14 +60,23 @@ class Recorder(Protocol):
         """Begin; not called twice."""
 
     def stop(self) -> None:
-        """End; the result stays."""
+        """Record no more, at once; the result stays."""
+
+    def close(self) -> None:
+        """Leave nothing switched on, in a process that outlives the profile."""
+
+    def abandon(self) -> object:
+        """In a fork: what was recorded is the parent's; see `ABANDON`."""
 
     def result(self, ignored_threads: frozenset[int]) -> Result:
         """Give what was measured so far, without these threads, which are ours."""
 
 
 # The only classes that a configuration can name; nothing is imported because it says so.
-_RECORDERS = {"prun": ("prun.recorder", "CallRecorder")}
+_RECORDERS = {
+    "lprun": ("lprun.recorder", "LineRecorder"),
+    "prun": ("prun.recorder", "CallRecorder"),
+}
 
 # Processes that do no work of the user's, by the command that starts them. The trackers
 # never do; the fork server does after it has forked.
@@ -151,13 +160,14 @@ class _Reporter:
             finally:
                 self._lock.release()
 
-    def abandon(self) -> None:
+    def abandon(self) -> object:
         """Stop what a fork has inherited; its thread and its sockets are not here."""
-        self._recorder.stop()
         for descriptor in (self._alive, self._term_read, self._term_write):
             os.close(descriptor)
+        return self._recorder.abandon()
 
     def _work(self) -> None:
+        _core.leave_out_thread()
         pause = _PERIOD
         waiting = [self._alive, self._term_read]
         while True:
@@ -169,6 +179,7 @@ class _Reporter:
                 signal.raise_signal(signal.SIGTERM)
             if self._alive in ready:
                 self.finish()
+                self._recorder.close()
                 _unhook()
                 return
             start = time.thread_time()
@@ -220,7 +231,8 @@ def _process_name() -> str:
     return os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
 
 
-#: By session: what stops the recording that a fork of the profiled process inherits.
+#: By session: what stops the recording that a fork of the profiled process inherits. It
+#: may be left to the recorder of the fork; then this gives what ends it without one.
 ABANDON: dict[int, Callable[[], object]] = {}
 
 _reporter: _Reporter | None = None
@@ -261,15 +273,16 @@ def _start() -> None:
     inherited, _reporter = _reporter, None
     folder = os.environ.get(VARIABLE, "")
     try:
-        if inherited is not None:
-            inherited.abandon()
-        for abandon in ABANDON.values():
-            abandon()
+        left = [abandon() for abandon in ABANDON.values()]
         ABANDON.clear()
+        if inherited is not None:
+            left.append(inherited.abandon())
         try:
             with open(os.path.join(folder, CONFIG), "rb") as file:
                 config = json.load(file)
         except OSError:
+            for end in filter(callable, left):
+                end()
             return  # no profile runs any more
         _reporter = _Reporter(folder, config)
         _hook()

@@ -94,7 +94,7 @@ class Children:
     Parameters
     ----------
     tool : str
-        Which tool measures in them: ``'prun'``.
+        Which tool measures in them: ``'lprun'``, ``'prun'``.
     options : dict
         What its recorder is made with; plain data.
     use_socket : bool
@@ -141,7 +141,7 @@ class Children:
         ----------
         abandon : callable
             Stops the recording of this process; called in its forks, which have a copy of
-            it and need one of their own.
+            it and need one of their own. See `child.ABANDON`.
         """
         self._started_ns = time.time_ns()
         self._folder = _new_folder()
@@ -160,10 +160,10 @@ class Children:
         with open(path, "x") as file:
             json.dump(config, file)
 
-        def leave() -> None:
+        def leave() -> object:
             """In a fork: it must not seem to its own children that the parent lives."""
             os.close(self._alive)
-            abandon()
+            return abandon()
 
         child.ABANDON[self._session] = leave
         child.follow()

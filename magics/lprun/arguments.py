@@ -90,6 +90,11 @@ def program_options(arguments: Sequence[str]) -> argparse.Namespace:
     _add_switch(parser, "-z", "--skip-zero", "leave out functions that were not called")
     _add_switch(parser, "", "--summarize", "print one line a function as well")
     parser.add_argument(
+        "--children",
+        action="store_true",
+        help="with -l: in the Python processes too that the program starts",
+    )
+    parser.add_argument(
         *("-i", "--output-interval"),
         nargs="?",
         const=1,
@@ -105,7 +110,10 @@ def program_options(arguments: Sequence[str]) -> argparse.Namespace:
     if not options.words:
         parser.error("there is no program to run")
     options.kind = kind or ("stdin" if options.words[0] == "-" else "script")
-    return _completed(options, "kernprof")
+    options = _completed(options, "kernprof")
+    if options.children and not options.line_by_line:
+        parser.error("--children counts lines: add -l, or use nbprobe prun --children")
+    return options
 
 
 def _parted(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:

@@ -7,6 +7,7 @@ import os
 import pkgutil
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
@@ -53,6 +54,13 @@ class Targets:
             os.path.realpath(name) == real or (module and _is_within(module, name))
             for name in self.names
         )
+
+    def places(self) -> list[tuple[str, str]]:
+        """Give the file or folder of each, and the name in it, as `options_for` takes them.
+
+        Nothing is imported; what is nowhere to be found is left out.
+        """
+        return [place for name in self.names for place in _place(name)]
 
     def preimport(self, profiler: LineProfiler, script: str) -> list[str]:
         """Import what is named, all modules of a package too, and profile it from now on.
@@ -135,6 +143,27 @@ def _module_name(name: str) -> str:
         parts.insert(0, folder.name)
         folder = folder.parent
     return ".".join(parts)
+
+
+def _place(name: str) -> Iterator[tuple[str, str]]:
+    if os.path.isfile(name):
+        yield os.path.realpath(name), ""
+        return
+    words = name.split(".")
+    found: ModuleSpec | None = None
+    for count in range(1, len(words) + 1):
+        folders = found.submodule_search_locations if found is not None else None
+        if found is not None and folders is None:
+            break
+        spec = PathFinder.find_spec(".".join(words[:count]), folders)
+        if spec is None:
+            break
+        found, rest = spec, ".".join(words[count:])
+    if found is not None and rest == "" and found.submodule_search_locations:
+        for folder in found.submodule_search_locations:
+            yield os.path.join(os.path.realpath(folder), ""), ""
+    elif found is not None and found.origin:
+        yield os.path.realpath(found.origin), rest
 
 
 def _imported(name: str) -> Iterator[Any]:

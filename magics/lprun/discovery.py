@@ -5,16 +5,33 @@ from __future__ import annotations
 import fnmatch
 import gc
 import sys
+from collections.abc import Callable
 from importlib import import_module
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 
 from ..source import is_users
 
-__all__ = ["modules_named", "users_functions"]
+__all__ = ["functions_alive", "modules_named", "users_functions"]
 
 
 def users_functions() -> list[FunctionType]:
     """Give every function alive that was defined in a cell or in a file of the user.
+
+    But for those that run, see `functions_alive`.
+    """
+    is_users_file: dict[str, bool] = {}
+
+    def is_wanted(code: CodeType) -> bool:
+        file = code.co_filename
+        if file not in is_users_file:
+            is_users_file[file] = is_users(code)
+        return is_users_file[file]
+
+    return functions_alive(is_wanted)
+
+
+def functions_alive(is_wanted: Callable[[CodeType], bool]) -> list[FunctionType]:
+    """Give every function alive whose code is wanted.
 
     Those that are running in this thread are left out: they are what called the profiler,
     not what it is to measure.
@@ -24,7 +41,6 @@ def users_functions() -> list[FunctionType]:
     while frame is not None:
         running.add(id(frame.f_code))
         frame = frame.f_back
-    is_users_file: dict[str, bool] = {}
     # By identity: equal code of two files is not the same.
     found: dict[int, FunctionType] = {}
     # Through the heap, as methods, closures and callbacks are in no module's names.
@@ -32,10 +48,7 @@ def users_functions() -> list[FunctionType]:
         if type(each) is not FunctionType:
             continue
         code = each.__code__
-        file = code.co_filename
-        if file not in is_users_file:
-            is_users_file[file] = is_users(code)
-        if is_users_file[file] and id(code) not in running:
+        if is_wanted(code) and id(code) not in running:
             found.setdefault(id(code), each)
     # File by file, as each is read and parsed once then.
     return sorted(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..code import Code
 from ..execution import Runnable
+from ..live.following import following
 from .discovery import users_functions
+from .merging import with_children
 from .profiler import LineProfiler
+from .recorder import bequeath, options_for
 from .result import LineResult
+
+if TYPE_CHECKING:
+    from ..live.children import Children
 
 __all__ = ["profile"]
 
@@ -25,6 +33,7 @@ def profile(
     locals: Mapping[str, Any] | None = None,
     own_lines: bool = False,
     discover: bool = False,
+    children: bool = False,
     on_partial: Callable[[LineResult], None] | None = None,
     **view: Any,
 ) -> LineResult:
@@ -45,6 +54,8 @@ def profile(
         Profile the lines of the code itself too.
     discover : bool
         Profile the functions of the user that it calls too.
+    children : bool
+        Profile them in the processes too that the code starts.
     on_partial : callable, optional
         Called with what was measured when an exception ends the code, before that is
         passed on.
@@ -59,13 +70,17 @@ def profile(
         for function in users_functions():
             recording.add(function)
 
+    follower = _children_of(profiler, discover) if children else None
+
     def result(ended_by: str = "") -> LineResult:
-        return profiler.result(
-            code.source, only_hit=discover, ended_by=ended_by, **view
-        )
+        own = profiler.result(code.source, only_hit=discover, ended_by=ended_by, **view)
+        return with_children(own, follower)
 
     try:
-        with _as_builtin(profiler):
+        with (
+            _as_builtin(profiler),
+            following(follower, partial(bequeath, profiler)),
+        ):
             profiler.enable_by_count()
             try:
                 runnable.run(_replacement(profiler, runnable, own_lines))
@@ -77,6 +92,17 @@ def profile(
             on_partial(result(type(error).__name__))
         raise
     return result()
+
+
+def _children_of(profiler: LineProfiler, discover: bool) -> Children:
+    """Make what follows child processes; they measure the same functions."""
+    from ..live.children import Children
+
+    targets = None
+    if not discover:
+        codes = profiler.recording.codes()
+        targets = [(os.path.realpath(c.co_filename), c.co_qualname) for c in codes]
+    return Children("lprun", options_for(profiler, targets))
 
 
 def _replacement(

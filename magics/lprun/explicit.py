@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import io
 import multiprocessing
 import os
 import sys
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .config import Config, boolean
 from .profiler import LineProfiler
 
-__all__ = ["GlobalProfiler", "profile"]
+__all__ = ["GlobalProfiler", "install", "profile"]
 
 F = TypeVar("F")
 
@@ -137,3 +139,16 @@ def _is_child() -> bool:
 
 
 profile = GlobalProfiler()
+
+
+def install(profiler: Any) -> None:
+    """Have a profiler do the work of every decorator ``profile`` that is imported.
+
+    Without one they do their own again.
+    """
+    decorators: list[Any] = [profile]
+    with contextlib.suppress(ImportError):
+        # Programs that import line_profiler's decorator are profiled too.
+        decorators.append(import_module("line_profiler").profile)
+    for decorator in decorators:
+        decorator._kernprof_overwrite(profiler)

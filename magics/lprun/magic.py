@@ -71,6 +71,13 @@ TABLE = OptionTable(
             "Measure memory in the same run: what each line allocates and keeps, and its "
             "peak.",
         ),
+        Option(
+            "children",
+            ("--children",),
+            "Profile the same functions in the Python processes that the code starts "
+            "(multiprocessing, concurrent.futures, joblib, os.fork, subprocess), add them "
+            "up, and say which could not be.",
+        ),
         NO_LIVE,
         Option("threads", ("--threads",), "Show every thread by itself as well."),
         Option(
@@ -190,6 +197,7 @@ class Lprun(ToolMagics):
                     locals=code.locals,
                     own_lines=cell is not None and not is_named,
                     discover=not is_named and not options.top_level,
+                    children=options.children,
                     on_partial=partial.append,
                     unit=unit,
                     skip_zero=options.skip_zero or options.strip,

@@ -277,9 +277,25 @@ class LineProfiler(Wrapping):
             self._count_time()
             self.recording.stop()
 
-    def _pause(self) -> None:
-        self._count_time()
-        self.recording.engine.pause()
+    def pause(self) -> None:
+        """Count no more; the probes stay in the code until `disable`."""
+        with self._lock:
+            self._count_time()
+            self.recording.engine.pause()
+
+    def start_afresh(self) -> None:
+        """In the child of a fork: what was counted, and what ran, is the parent's."""
+        # A thread that is not here may have held it.
+        self._lock = threading.RLock()
+        engine = self.recording.engine
+        is_on = bool(self._on_since)
+        self._on_ns = 0
+        self._on_since = perf_counter_ns() if is_on else 0
+        if engine.running:
+            engine.pause()
+            engine.reset()
+            if is_on:
+                engine.resume()
 
     def _count_time(self) -> None:
         if self._on_since:
@@ -304,7 +320,7 @@ class LineProfiler(Wrapping):
                 self.enable_count -= 1
                 if not self.enable_count:
                     if self._has_wrappers:
-                        self._pause()
+                        self.pause()
                     else:
                         self.disable()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType
 
 from .._core import LineEngine
@@ -49,8 +49,14 @@ class Recording:
         # Codes that another engine put its probes into -> the same without them.
         self._aliases: dict[int, tuple[CodeType, CodeType]] = {}
 
-    def add(self, what: FunctionType | CodeType) -> bool:
+    def add(self, what: FunctionType | CodeType, *, is_new: bool = False) -> bool:
         """Register a function or a code object, with all code nested in it.
+
+        Parameters
+        ----------
+        what : function or code
+        is_new : bool
+            It has never run, and no function has this code yet; see `prepare`.
 
         Returns
         -------
@@ -67,13 +73,31 @@ class Recording:
         for each in _nested(code):
             if id(each) not in self._sources:
                 self._sources[id(each)] = source_of(each, namespace)
-        self._register(code)
+        self._register(code, is_new=is_new)
         self._roots[id(code)] = code, function
         return True
 
-    def _register(self, code: CodeType) -> None:
+    def _register(self, code: CodeType, *, is_new: bool = False) -> None:
         tree = self.source(code).tree
-        self.engine.add(code, statement_lines(tree) if tree is not None else None)
+        statements = statement_lines(tree) if tree is not None else None
+        self.engine.add(code, statements, is_new)
+
+    def prepare(self, module: CodeType, is_wanted: Callable[[CodeType], bool]) -> None:
+        """Register functions that a module, which is about to run, will define.
+
+        Parameters
+        ----------
+        module : CodeType
+            It is not measured itself.
+        is_wanted : callable
+            Says whether a function is to be measured, by its code; and then all that is
+            nested in it.
+        """
+        wanted = [code for code in _defined(module) if is_wanted(code)]
+        for code in wanted:
+            self.add(code, is_new=True)
+        if wanted:
+            self.engine.prepare(module)
 
     def root(self, code: CodeType) -> CodeType:
         """Give a code of the engine's as it is without the probes of another engine."""
@@ -100,11 +124,15 @@ class Recording:
         for root, function in list(self._roots.values()):
             if function is not None and not self._is_known(function.__code__):
                 self._follow(root, function)
+        self.calibrate()
+        self.engine.start()
+
+    def calibrate(self) -> None:
+        """Measure what a probe takes, unless that is known."""
         if self.engine.costs == (0.0, 0.0, 0.0):
             self.engine.costs = event_costs(
                 memory=self.engine.memory, native=self._native
             )
-        self.engine.start()
 
     def _follow(self, root: CodeType, function: FunctionType) -> None:
         """Register the code that a function has got since it was registered."""
@@ -258,6 +286,16 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _nested(constant)
+
+
+def _defined(code: CodeType) -> Iterator[CodeType]:
+    """Give the functions that a module or class defines, and its classes do."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_flags & inspect.CO_OPTIMIZED:
+                yield constant
+            else:
+                yield from _defined(constant)
 
 
 def _is_part(code: CodeType) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..live.processes import Process
 from ..results import Result
 
 if TYPE_CHECKING:
@@ -241,6 +242,13 @@ class LineResult(Result):
         Version of the interpreter.
     created : str
         When, ISO 8601, UTC.
+    processes : tuple of Process
+        The child processes that were seen, if they were followed.
+    other_programs : int
+        Processes of other programs that were seen; they cannot be profiled.
+    process_of : tuple of str
+        For each of `threads` the label of the child process that it is of, ``''`` for one
+        of the profiled process; empty when all are of that.
 
     Notes
     -----
@@ -269,9 +277,14 @@ class LineResult(Result):
     ended_by: str
     python: str
     created: str
+    processes: tuple[Process, ...] = ()
+    other_programs: int = 0
+    process_of: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse figures of threads that are not there."""
+        if len(self.process_of) not in (0, len(self.threads)):
+            raise ValueError("every thread must have its process, or none")
         for function in self.functions:
             if len(function.threads) not in (0, len(self.threads)):
                 raise ValueError("every function must have all threads, or none")
@@ -285,6 +298,33 @@ class LineResult(Result):
     def hits(self) -> int:
         """How many lines ran in all, each time counted."""
         return sum(function.hits for function in self.functions)
+
+    def by_process(self) -> dict[str, LineResult]:
+        """Give the part of each process, by its label; that of the profiled one is ``''``.
+
+        Returns
+        -------
+        dict of str to LineResult
+            Together they are the whole.
+        """
+        places: dict[str, list[int]] = {"": []}
+        for place, label in enumerate(self.process_of or ("",) * len(self.threads)):
+            places.setdefault(label, []).append(place)
+        return {
+            label: replace(
+                self,
+                functions=tuple(
+                    part
+                    for each in self.functions
+                    if (part := _of_threads(each, chosen)).lines or not label
+                ),
+                threads=tuple(self.threads[place] for place in chosen),
+                processes=(),
+                other_programs=0,
+                process_of=(),
+            )
+            for label, chosen in places.items()
+        }
 
     def heat_of(
         self, file: str, line: int, qualname: str
@@ -370,12 +410,17 @@ class LineResult(Result):
         if not isinstance(other, LineResult):
             return NotImplemented
         names = tuple(dict.fromkeys(self.threads + other.threads))
-        ours = [_with_threads(each, self.threads, names) for each in self.functions]
-        theirs = [_with_threads(each, other.threads, names) for each in other.functions]
+        ours = [with_threads(each, self.threads, names) for each in self.functions]
+        theirs = [with_threads(each, other.threads, names) for each in other.functions]
+        process_of = {
+            name: label
+            for run in (other, self)
+            for name, label in zip(run.threads, run.process_of, strict=False)
+        }
         found: dict[tuple[Any, ...], Function] = {}
         for each in [*ours, *theirs]:
             key = (*each.key, each.source)
-            found[key] = _sum(found[key], each) if key in found else each
+            found[key] = summed(found[key], each) if key in found else each
         return replace(
             self,
             functions=tuple(found.values()),
@@ -388,6 +433,11 @@ class LineResult(Result):
             problems=tuple(dict.fromkeys(self.problems + other.problems)),
             ended_by=self.ended_by or other.ended_by,
             created=max(self.created, other.created),
+            processes=self.processes + other.processes,
+            other_programs=self.other_programs + other.other_programs,
+            process_of=tuple(process_of.get(name, "") for name in names)
+            if process_of
+            else (),
         )
 
 
@@ -411,7 +461,7 @@ _ORDERS: dict[str, Any] = {
 }
 
 
-def _with_threads(
+def with_threads(
     function: Function, own: tuple[str, ...], names: tuple[str, ...]
 ) -> Function:
     """Give a function a table for each of `names`, of which `own` are its run's."""
@@ -425,7 +475,17 @@ def _with_threads(
     return replace(function, threads=threads)
 
 
-def _sum(one: Function, other: Function) -> Function:
+def _of_threads(function: Function, places: list[int]) -> Function:
+    """Give a function with what some of the threads did, by their places."""
+    tables = function.threads or (function.lines,)
+    chosen = tuple(tables[place] for place in places if place < len(tables))
+    return replace(
+        function, lines=merged(chosen), threads=chosen if len(chosen) > 1 else ()
+    )
+
+
+def summed(one: Function, other: Function) -> Function:
+    """Add up what one function did in two runs, which have the same threads."""
     threads = tuple(
         merged(pair) for pair in zip(one.threads, other.threads, strict=True)
     )

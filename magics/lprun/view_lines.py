@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING
 
+from ..live.processes import describe
 from ..places import place_of
 from ..views import units
 from ..views.names import clean, one_line
 from ..views.notes import Note
+from ..views.processes import process_table
 from ..views.tables import ROWS, Column, Table
 from .excerpt import numbers
 from .listing import Times, listing, memory_columns, time_columns
@@ -132,6 +134,8 @@ def _warnings(result: LineResult) -> list[str]:
         )
     elif not result.hits:
         warnings.append("none of these functions was called")
+    if result.processes:
+        warnings.append(clean(describe(result.processes, result.other_programs)))
     if result.dropped:
         warnings.append(
             f"{units.plural(result.dropped, 'call')} not recorded, for lack of memory"
@@ -200,6 +204,7 @@ def html(result: LineResult) -> str:
         hottest=[_hot(result, *pair) for pair in _hottest(result)],
         blocks=blocks,
         rest=_table(result, rest),
+        processes=_processes(result),
         raw=_raw(result),
         notes=_notes(result),
     )
@@ -316,6 +321,13 @@ def _table(result: LineResult, functions: list[Function]) -> Table | None:
         for function in sorted(functions, key=lambda each: -each.self_ns)
     ]
     return Table.capped(_COLUMNS, rows[:ROWS], len(rows))
+
+
+def _processes(result: LineResult) -> Table | None:
+    if not result.processes:
+        return None
+    times = {label: part.self_ns for label, part in result.by_process().items()}
+    return process_table(result.processes, times, result.wall_ns)
 
 
 def _memory_notes(result: LineResult) -> list[Note]:

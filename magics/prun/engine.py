@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..code import Code
 from ..execution import concluded, runner
+from ..live.following import following
 from . import Profile
-from .merging import following, with_children
+from .merging import with_children
 from .result import ProfileResult
 
 if TYPE_CHECKING:

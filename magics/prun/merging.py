@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from .result import Function, ProfileResult, Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from ..live.children import Children, Gathered
 
-__all__ = ["following", "merged", "together", "with_children", "without_threads"]
+__all__ = ["merged", "together", "with_children", "without_threads"]
 
 # The file that a notebook's cell is compiled as: the kernel's process number, which is
 # another in every process, and a hash of the cell's text.
 _CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\d+\.py)$")
-
-
-def following(
-    children: Children | None, abandon: Callable[[], object]
-) -> AbstractContextManager[None]:
-    """Follow child processes during a block, if they are to be; see `Children.start`."""
-    return nullcontext() if children is None else children.during(abandon)
 
 
 def with_children(own: ProfileResult, children: Children | None) -> ProfileResult:

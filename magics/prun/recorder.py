@@ -38,6 +38,13 @@ class CallRecorder:
         """End the recording; the result stays."""
         self._profile.disable()
 
+    def close(self) -> None:
+        """Leave nothing switched on: nothing is."""
+
+    def abandon(self) -> None:
+        """In a fork: what was recorded is the parent's."""
+        self.stop()
+
     def result(self, ignored_threads: frozenset[int]) -> ProfileResult:
         """Give what was recorded so far, without these threads."""
         return without_threads(self._profile.result(costs=self._costs), ignored_threads)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.pool import Pool
 
 
@@ -40,3 +41,49 @@ def work_and_exit_at_once(count: int) -> None:
 
 def work_on(pool: Pool, tasks: int, count: int) -> None:
     pool.map(work, [count] * tasks, chunksize=1)
+
+
+class Table:
+    """Work in a method, a generator, a comprehension and a nested function."""
+
+    def __init__(self, count: int) -> None:
+        self.rows = [number for number in range(count) if number % 2]
+
+    def each(self) -> Iterator[int]:
+        for row in self.rows:
+            if row % 3:
+                yield leaf(row)
+
+    def total(self) -> int:
+        def add(one: int, other: int) -> int:
+            return one + other
+
+        total = 0
+        for row in self.each():
+            total = add(total, row)
+        return total
+
+
+def varied(count: int) -> int:
+    return Table(count).total()
+
+
+def varied_and_late(count: int) -> int:
+    """The same, with a module that nobody has imported before."""
+    import late_work
+
+    return varied(count) + int(late_work.late(count))
+
+
+def fork_and_work(count: int) -> None:
+    """Fork between two lines; each process calls `leaf` a number of times of its own."""
+    work(7)
+    pid = os.fork()
+    if pid == 0:
+        work_and_exit_at_once(count)
+    os.waitpid(pid, 0)
+
+
+def keep(blocks: int) -> int:
+    rows = [bytes(1000) for _ in range(blocks)]
+    return len(rows)
