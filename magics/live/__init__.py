@@ -2,7 +2,7 @@
 
 Nothing is imported here, so that a child process starts fast: `nbprobe.live.children` has
 what the magics use for ``--children``, `nbprobe.live.display` what shows how a run stands, and
-`nbprobe.live.engines` what profiles on the engines of ipyparallel.
+`nbprobe.live.engines` and `nbprobe.live.workers` what profiles on a cluster.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["LIVE", "profile"]
+__all__ = ["LIVE", "profile", "profile_workers"]
 
 # The name of the thread that shows progress.
 LIVE = "nbprobe live"
 
-_PUBLIC = {"profile": "engines"}
+_PUBLIC = {"profile": "engines", "profile_workers": "workers"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from importlib import import_module
 from typing import Any
 
-from .. import _core
-from .child import LAST
+from .reply import write
 
 __all__ = ["MAGICS", "record"]
 
@@ -45,24 +42,16 @@ def record(request: str, *call: Any) -> bytes:
     shell = import_module("IPython").get_ipython()  # an engine is an IPython kernel
     line = f"-q -v {_VARIABLE} {asked['line']}"
     names = {"function": call[0], "arguments": call[1:]} if call else None
-    started_ns = time.time_ns()
     start_ns = time.perf_counter_ns()
-    error: BaseException | None = None
+    error: list[str] | None = None
     try:
         getattr(magics(shell), asked["tool"])(line, asked["cell"], names)
     except BaseException as caught:
-        error = caught  # the client raises it, after it has shown what ran before
-    about = {
-        "host": platform.node(),
-        "wall_ns": time.perf_counter_ns() - start_ns,
-        "error": None if error is None else _described(shell, error),
-    }
-    records = [json.dumps(about).encode()]
+        # The client raises it, after it has shown what ran before.
+        error = _described(shell, caught)
+    wall_ns = time.perf_counter_ns() - start_ns
     result = shell.user_ns.pop(_VARIABLE, None)
-    if result is not None:
-        records.append(result.to_json().encode())
-    header = asked["session"], os.getpid(), os.getppid(), started_ns, 1, 0, LAST
-    return _core.write_snapshot(header, records)
+    return write(asked["session"], wall_ns, result, error=error)
 
 
 def _described(shell: Any, error: BaseException) -> list[str]:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import EnginesError, MissingPackageError, ResultFileError
-from ..results import Result, parse
+from ..results import Result
 from .children import Gathered
 from .processes import Process
+from .reply import absent, read
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -262,7 +263,9 @@ def _outcome(
             processes.append(_engine(number, state, note))
         else:
             try:
-                process, result, told = _opened(number, reply, session)
+                process, result, told = read(
+                    reply, session, "engine", f"engine {number}"
+                )
             except (ValueError, TypeError, KeyError, ResultFileError) as error:
                 faults += 1
                 processes.append(_engine(number, "silent", f"a damaged reply: {error}"))
@@ -284,34 +287,8 @@ def _outcome(
     return Outcome(gathered, wall_ns, slowest_ns, failure, interrupted)
 
 
-def _opened(
-    number: int, reply: bytes, session: int
-) -> tuple[Process, Result | None, list[str] | None]:
-    """Read an engine's snapshot: the engine, its result, and the error of its code."""
-    header, records = _core.read_snapshot(reply)
-    if header[0] != session or not records:
-        raise ValueError("not of this profile")
-    about = json.loads(records[0])
-    told = about["error"]
-    note = f"{told[0]}: {told[1]}".splitlines()[0][:200] if told else ""
-    process = Process(
-        pid=header[1],
-        parent=header[2],
-        name=f"engine {number}",
-        state="failed" if told else "finished",
-        until_ns=int(about["wall_ns"]),
-        snapshots=1,
-        note=note,
-        kind="engine",
-        host=str(about["host"])[:100],
-    )
-    return process, parse(records[1]) if len(records) > 1 else None, told
-
-
 def _engine(number: int, state: str, note: str) -> Process:
-    name = f"engine {number}"
-    note = (note.splitlines() or [""])[0][:200]
-    return Process(pid=0, parent=0, name=name, state=state, note=note, kind="engine")
+    return absent("engine", f"engine {number}", state, note)
 
 
 def _targets(view: Any) -> tuple[Any, list[int]]:
