@@ -12,6 +12,7 @@ from typing import Any
 from .._core import referents, referrers, running_holders
 from .chains import is_proper_module
 from .labels import edge_names, long_name
+from .lent import SharedMemory
 from .options import PictureOptions
 from .result import Bundle
 
@@ -144,6 +145,7 @@ def explore(
     frames: dict[int, StandIn] = {}
     host = _Host(backwards and not options.internals and options.filter is None)
     history = StandIn(0, "IPython", "history of outputs", False)
+    memory = SharedMemory()
     level: list[Any] = []
     level.extend(it for it in objects if found.add(it, 0))
     ignored = ignored | {id(objects), id(found.objects), id(found.numbers)}
@@ -151,7 +153,9 @@ def explore(
         if backwards:
             level = [it for it in level if not is_proper_module(it)]
         following: list[Any] = []
-        for it, others in zip(level, _neighbours(level, backwards), strict=True):
+        for it, others in zip(
+            level, _neighbours(level, backwards, memory), strict=True
+        ):
             shown = [
                 other
                 for other in others
@@ -186,8 +190,12 @@ def explore(
     return found
 
 
-def _neighbours(level: list[Any], backwards: bool) -> list[list[Any]]:
-    return referrers(level) if backwards else [referents(it) for it in level]
+def _neighbours(
+    level: list[Any], backwards: bool, memory: SharedMemory
+) -> list[list[Any]]:
+    if backwards:
+        return referrers(level)
+    return [referents(it) + memory.of(it) for it in level]
 
 
 def _add_frames(

@@ -11,10 +11,11 @@ import types
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
 
-from .._core import Heap
+from .._core import Heap, Memory
 from .chains import is_proper_module
 from .exploring import OURS, Found, StandIn, explore
 from .labels import describe, edge_names, has_finalizer, long_name, short_name
+from .lent import take
 from .options import PictureOptions
 from .result import Node, Reference, ReferenceGraph
 
@@ -136,7 +137,7 @@ def picture(
         gc.collect()
     typename = short_name if options.shortnames else long_name
     # Before the search, whose lists hold everything that it finds.
-    heap = Heap(OURS) if options.sizes else None
+    heap = take(OURS)[0] if options.sizes else None
     found = explore(objects, backwards, options, ignored, typename)
     path = _path_to_root(found) if backwards else set()
     nodes = tuple(
@@ -210,6 +211,8 @@ def _node(
 def _sizes(heap: Heap | None, it: object) -> tuple[int | None, int | None]:
     if heap is None:
         return None, None
+    if type(it) is Memory:  # the heap has one of its own
+        return it.size, it.size
     try:
         return heap.size(it), heap.retained(it)
     except LookupError:

@@ -138,15 +138,17 @@ nbp_heap_object_new(PyTypeObject *type, nbp_heapimage *image, PyObject *names,
 static PyObject *
 heap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"hidden", "named", NULL};
+    static char *keywords[] = {"hidden", "named", "lent", NULL};
     PyObject *hidden = NULL; /* borrowed */
+    nbp_lent lent = {NULL, args};
     int named = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|p:Heap", keywords, &PyTuple_Type,
-                                     &hidden, &named)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|pO!:Heap", keywords,
+                                     &PyTuple_Type, &hidden, &named, &PyDict_Type,
+                                     &lent.held)) {
         return NULL;
     }
     nbp_heap heap;
-    if (nbp_heap_take(&heap, hidden, named) < 0) {
+    if (nbp_heap_take(&heap, hidden, &lent, named) < 0) {
         return NULL;
     }
     if (name_types(&heap) < 0) {
@@ -712,7 +714,7 @@ static PyGetSetDef heap_getset[] = {
 
 PyDoc_STRVAR(
     heap_doc,
-    "Heap(hidden, named=False)\n"
+    "Heap(hidden, named=False, lent={})\n"
     "--\n"
     "\n"
     "The objects of the interpreter at this moment, as figures.\n"
@@ -723,6 +725,8 @@ PyDoc_STRVAR(
     "    Packages whose running functions hold nothing.\n"
     "named : bool\n"
     "    With the names of references, for path() and references_of().\n"
+    "lent : dict of int to tuple\n"
+    "    What the object at an address holds beside what it tells the collector.\n"
     "\n"
     "Notes\n"
     "-----\n"

@@ -248,7 +248,7 @@ nbp_heap_alive(PyObject *op, PyObject *args)
         return NULL;
     }
     nbp_heap now;
-    if (nbp_heap_take(&now, hidden, false) < 0) {
+    if (nbp_heap_take(&now, hidden, NULL, false) < 0) {
         return NULL;
     }
     PyObject *list = list_objects(&now, image, (const uint8_t *)PyBytes_AS_STRING(set));
@@ -269,7 +269,7 @@ all_objects(PyObject *Py_UNUSED(module), PyObject *hidden)
         return NULL;
     }
     nbp_heap now;
-    if (nbp_heap_take(&now, hidden, false) < 0) {
+    if (nbp_heap_take(&now, hidden, NULL, false) < 0) {
         return NULL;
     }
     PyObject *list = list_objects(&now, NULL, NULL);

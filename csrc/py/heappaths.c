@@ -259,7 +259,7 @@ paths_to(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     paths self = {0};
-    if (nbp_heap_take(&self.heap, hidden, false) < 0) {
+    if (nbp_heap_take(&self.heap, hidden, NULL, false) < 0) {
         return NULL;
     }
     nbp_node target = nbp_heapgraph_find(self.heap.image.graph, (uintptr_t)op);

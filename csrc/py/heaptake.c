@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "heapedges.h"
+#include "pointermap.h"
 #include "state.h"
 
 enum {
@@ -23,6 +24,8 @@ typedef struct {
     size_t edges; /* that have names */
     size_t edge_capacity;
     size_t label_capacity;
+    nbp_lent lent;
+    nbp_pointermap lenders; /* where in `lent` the tuple of an address is */
     nbp_status status;
 } pass;
 
@@ -32,6 +35,7 @@ free_pass(pass *self)
     free(self->counts);
     free(self->row);
     nbp_namer_destroy(&self->namer);
+    nbp_pointermap_clear(&self->lenders);
 }
 
 typedef struct {
@@ -212,10 +216,50 @@ walk_keys(PyObject *dict, visitproc visit, void *arg)
     }
 }
 
+/* Notes where the tuple of each address is. Runs no code: the keys are int. */
+static nbp_status
+list_lenders(pass *self)
+{
+    PyObject *key, *held; /* borrowed */
+    Py_ssize_t at = 0;
+    for (Py_ssize_t before = 0; PyDict_Next(self->lent.held, &at, &key, &held);
+         before = at) {
+        if (!PyLong_CheckExact(key) || !PyTuple_CheckExact(held) ||
+            before > UINT32_MAX) {
+            return NBP_INVALID;
+        }
+        void *address = PyLong_AsVoidPtr(key);
+        if (address == NULL) {
+            PyErr_Clear();
+            return NBP_INVALID;
+        }
+        if (!nbp_pointermap_put(&self->lenders, address, 0, (uint32_t)before)) {
+            return NBP_NO_MEMORY;
+        }
+    }
+    return NBP_OK;
+}
+
 static void
-walk_all(PyObject *op, visitproc visit, void *arg)
+walk_lent(const pass *with, PyObject *op, visitproc visit, void *arg)
+{
+    const nbp_pointer_entry *entry = nbp_pointermap_get(&with->lenders, op);
+    PyObject *key, *held; /* borrowed */
+    Py_ssize_t at = entry == NULL ? 0 : (Py_ssize_t)entry->number;
+    if (entry != NULL && PyDict_Next(with->lent.held, &at, &key, &held)) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(held); i++) {
+            visit(PyTuple_GET_ITEM(held, i), arg);
+        }
+    }
+}
+
+static void
+walk_all(const pass *with, PyObject *op, visitproc visit, void *arg)
 {
     nbp_walk_references(op, visit, arg);
+    if (with->lenders.count > 0) {
+        walk_lent(with, op, visit, arg);
+    }
     if (PyDict_Check(op) && nbp_layout_dict_hides_keys(op) &&
         nbp_layout_dict_owns_keys(op)) {
         walk_keys(op, visit, arg);
@@ -272,11 +316,11 @@ examine(nbp_heap *self, pass *with, nbp_node node)
                                                            : (uint32_t)Py_REFCNT(op);
     }
     if (with->namer == NULL) {
-        walk_all(op, point_to, self->image.graph);
+        walk_all(with, op, point_to, self->image.graph);
     }
     else {
         with->row_count = 0;
-        walk_all(op, put_in_row, with);
+        walk_all(with, op, put_in_row, with);
         /* What a running frame holds has been reported before its object's own. */
         uint32_t *names = give_row(self, with);
         if (names == NULL) {
@@ -351,6 +395,17 @@ discount_one(PyObject *op, void *arg)
     return 0;
 }
 
+/* Makes no root of an object that only we hold, by whatever means. */
+static void
+hide(PyObject *op, discount *it)
+{
+    discount_one(op, it);
+    nbp_node node = nbp_heapgraph_find(it->image->graph, (uintptr_t)op);
+    if (node != NBP_NO_NODE) {
+        it->counts[node] = 0;
+    }
+}
+
 /* Roots: what has more references than the graph has edges to it. */
 static nbp_status
 find_roots(nbp_heap *self, pass *with, nbp_frame **concealed, size_t count)
@@ -360,6 +415,10 @@ find_roots(nbp_heap *self, pass *with, nbp_frame **concealed, size_t count)
     discount it = {&self->image, with->counts, 0, NBP_OK};
     for (size_t i = 0; i < count; i++) {
         nbp_walk_frame(concealed[i], discount_one, &it);
+    }
+    if (with->lent.held != NULL) {
+        hide(with->lent.held, &it);
+        hide(with->lent.call, &it);
     }
     if (it.status != NBP_OK) {
         return it.status;
@@ -468,9 +527,9 @@ start_names(nbp_heap *self, pass *with)
 }
 
 int
-nbp_heap_take(nbp_heap *self, PyObject *hidden, bool named)
+nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named)
 {
-    pass with = {0};
+    pass with = {.lent = lent == NULL ? (nbp_lent){0} : *lent};
     nbp_frame **concealed = NULL; /* owned */
     size_t count = 0;
     *self = (nbp_heap){0};
@@ -491,6 +550,9 @@ nbp_heap_take(nbp_heap *self, PyObject *hidden, bool named)
     }
     if (status == NBP_OK && named) {
         status = start_names(self, &with);
+    }
+    if (status == NBP_OK && with.lent.held != NULL) {
+        status = list_lenders(&with);
     }
     if (status == NBP_OK) {
         status = list_frames(self, hidden, &concealed, &count);

@@ -15,11 +15,18 @@ typedef struct {
     nbp_typetable table; /* of the image's types */
 } nbp_heap;
 
+/* What objects hold beside what they report. */
+typedef struct {
+    PyObject *held; /* borrowed; a dict from addresses to tuples; those of no object are
+                       ignored. NULL for nothing */
+    PyObject *call; /* borrowed; what C alone holds `held` by: no root, as that is */
+} nbp_lent;
+
 /* Takes the heap apart; frames of the packages `hidden` (a tuple of str) are left out
- * and what they hold does not count. `named`: with names of references and labels of
- * nodes, which takes half as long again. 0, or -1 with an exception set and nothing to
- * free. */
-int nbp_heap_take(nbp_heap *self, PyObject *hidden, bool named);
+ * and what they hold does not count. `lent` may be NULL. `named`: with names of
+ * references and labels of nodes, which takes half as long again. 0, or -1 with an
+ * exception set and nothing to free. */
+int nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named);
 void nbp_heap_free(nbp_heap *self);
 
 /* The nodes of sys.modules' values in `nodes`, which has room for `most`; how many. */

@@ -62,6 +62,7 @@ int nbp_add_frames(PyObject *module);
 int nbp_add_heap(PyObject *module);
 int nbp_add_lastword(PyObject *module);
 int nbp_add_loop(PyObject *module);
+int nbp_add_memory(PyObject *module);
 int nbp_add_names(PyObject *module);
 int nbp_add_paths(PyObject *module);
 int nbp_add_picture(PyObject *module);

@@ -13,6 +13,7 @@ from ..._core import Heap, Mark
 from ...errors import ResultFileError
 from ...results import replacing
 from ...views import units
+from ..lent import take
 from .holders import way_to
 from .result import HeapSummary
 
@@ -59,13 +60,13 @@ def heap(*, names: bool = True, hidden: Sequence[str] = HIDDEN) -> HeapGraph:
     True
     """
     created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    core = Heap(tuple(hidden), names)
+    core, memory = take(hidden, names)
     about = {
         "python": platform.python_version(),
         "created": created,
         "pid": os.getpid(),
     }
-    return HeapGraph(core, about, "")
+    return HeapGraph(core, about, "", memory)
 
 
 def load_heap(path: str | os.PathLike[str]) -> HeapGraph:
@@ -102,6 +103,7 @@ class HeapMark:
 
     def __init__(self, graph: HeapGraph) -> None:
         self.core = Mark(graph.core)
+        self.memory = set(graph.memory.values())
         self.types = {name: (count, size) for name, count, size in graph.core.types()}
         self.objects = graph.objects
         self.size = sum(size for _, size in self.types.values())
@@ -117,12 +119,22 @@ class HeapGraph:
         Python's version, when and in which process it was taken.
     source : str
         The file that it was read from; empty for this process.
+    memory : dict of int to tuple of (int, int)
+        Address and bytes of the memory that objects show and do not own, by its number
+        in the heap.
     """
 
-    def __init__(self, core: Heap, about: dict[str, Any], source: str) -> None:
+    def __init__(
+        self,
+        core: Heap,
+        about: dict[str, Any],
+        source: str,
+        memory: dict[int, tuple[int, int]] | None = None,
+    ) -> None:
         self.core = core
         self.about = about
         self.source = source
+        self.memory = memory or {}
 
     @property
     def objects(self) -> int:
@@ -185,7 +197,11 @@ class HeapGraph:
         """
         if isinstance(earlier, HeapGraph):
             earlier = earlier.mark()
-        return self._set(self.core.new_since(earlier.core))
+        new = self._set(self.core.new_since(earlier.core)).bits
+        # What stands for memory is made for each heap, and the memory may be old.
+        for number, piece in self.memory.items():
+            new = new & ~(1 << number) | (piece not in earlier.memory) << number
+        return ObjectSet(self, new)
 
     def summary(self) -> HeapSummary:
         """Give the heap by type, and what alone keeps much of it alive."""
