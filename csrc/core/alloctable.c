@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "alloctable.h"
 
-#include <assert.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "regions.h"
+#include "alloctable_internal.h"
 
-enum {
-    SPINS = 100, /* before the processor is given to whoever holds the lock */
-    FEWEST_COSTS = 256,
-};
-
-struct nbp_alloctable {
-    atomic_bool locked;
-    void (*resizing)(void *arg, int64_t more);
-    void *arg;
-    nbp_measure *open; /* borrowed */
-    nbp_sites *sites;  /* borrowed from the open measurements; NULL: none by place */
-    nbp_blocks blocks;
-    nbp_regions regions;
-    /* Of the blocks that are allocated now. It goes on from one measurement to the
-     * next: a block that a thread holds while both change must not be taken for a new
-     * one. */
-    uint16_t epoch;
-    size_t costs_bytes; /* of all measurements that are not released */
-    size_t sites_bytes;
-};
+enum { SPINS = 100 /* before the processor is given to whoever holds the lock */ };
 
 void
 nbp_alloctable_lock(nbp_alloctable_t *self)
@@ -79,151 +59,6 @@ nbp_alloctable_own_bytes(const nbp_alloctable_t *self)
     return self->blocks.own_bytes + self->costs_bytes + self->sites_bytes;
 }
 
-static void
-is_resizing(nbp_alloctable_t *self)
-{
-    self->resizing(self->arg, 0);
-}
-
-static void
-was_resized(nbp_alloctable_t *self, size_t before)
-{
-    self->resizing(self->arg,
-                   (int64_t)nbp_alloctable_own_bytes(self) - (int64_t)before);
-}
-
-/* --- Open and close ----------------------------------------------------------------
- */
-
-/* How many of the open measurements are not younger than `epoch`. */
-static uint16_t
-rank(void *arg, uint16_t epoch)
-{
-    const nbp_alloctable_t *self = arg;
-    uint16_t older = 0;
-    for (const nbp_measure *m = self->open; m != NULL; m = m->next) {
-        older += m->epoch <= epoch;
-    }
-    return older;
-}
-
-/* Epochs have run out: numbers them anew, with the same order. The chain of the open
- * measurements begins with the youngest. */
-static void
-renumber(nbp_alloctable_t *self)
-{
-    uint16_t count = rank(self, UINT16_MAX);
-    nbp_blocks_renumber(&self->blocks, rank, self);
-    nbp_regions_renumber(&self->regions, rank, self);
-    self->epoch = count;
-    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
-        m->epoch = count--;
-    }
-}
-
-nbp_status
-nbp_alloctable_open(nbp_alloctable_t *self, nbp_measure *measure, bool by_site)
-{
-    nbp_sites *fresh = by_site ? nbp_sites_new() : NULL;
-    nbp_site_cost *costs = by_site ? calloc(FEWEST_COSTS, sizeof(*costs)) : NULL;
-    nbp_status status = NBP_OK;
-    nbp_alloctable_lock(self);
-    if (measure->open) {
-        status = NBP_INVALID;
-    }
-    else if (by_site && (fresh == NULL || costs == NULL)) {
-        status = NBP_NO_MEMORY;
-    }
-    else {
-        assert(measure->sites == NULL && measure->costs == NULL);
-        if (self->epoch == UINT16_MAX) {
-            renumber(self);
-        }
-        *measure = (nbp_measure){
-            .next = self->open,
-            .epoch = ++self->epoch,
-            .open = true,
-        };
-        self->open = measure;
-    }
-    if (status == NBP_OK && by_site) {
-        size_t before = nbp_alloctable_own_bytes(self);
-        is_resizing(self);
-        if (self->sites == NULL) {
-            self->sites = fresh;
-            fresh = NULL;
-            self->sites_bytes += nbp_sites_own_bytes(self->sites);
-        }
-        else {
-            nbp_sites_share(self->sites);
-        }
-        measure->sites = self->sites;
-        measure->costs = costs;
-        measure->n_costs = FEWEST_COSTS;
-        self->costs_bytes += FEWEST_COSTS * sizeof(*costs);
-        costs = NULL;
-        was_resized(self, before);
-    }
-    nbp_alloctable_unlock(self);
-    nbp_sites_destroy(&fresh);
-    free(costs);
-    return status;
-}
-
-void
-nbp_alloctable_close(nbp_alloctable_t *self, nbp_measure *measure)
-{
-    nbp_alloctable_lock(self);
-    if (!measure->open) {
-        nbp_alloctable_unlock(self);
-        return;
-    }
-    nbp_measure **place = &self->open;
-    while (*place != measure) {
-        place = &(*place)->next;
-    }
-    *place = measure->next;
-    measure->next = NULL;
-    measure->open = false;
-    bool any_by_site = false;
-    for (nbp_measure *m = self->open; m != NULL; m = m->next) {
-        any_by_site |= m->sites != NULL;
-    }
-    if (!any_by_site) {
-        self->sites = NULL;
-    }
-    if (self->open == NULL) {
-        size_t before = nbp_alloctable_own_bytes(self);
-        is_resizing(self);
-        nbp_blocks_clear(&self->blocks);
-        nbp_regions_clear(&self->regions);
-        was_resized(self, before);
-    }
-    nbp_alloctable_unlock(self);
-}
-
-nbp_sites *
-nbp_alloctable_release(nbp_alloctable_t *self, nbp_measure *measure)
-{
-    nbp_sites *last = NULL;
-    nbp_alloctable_lock(self);
-    assert(!measure->open);
-    size_t before = nbp_alloctable_own_bytes(self);
-    is_resizing(self);
-    if (measure->sites != NULL && nbp_sites_leave(measure->sites)) {
-        last = measure->sites;
-        self->sites_bytes -= nbp_sites_own_bytes(last);
-    }
-    self->costs_bytes -= measure->n_costs * sizeof(*measure->costs);
-    free(measure->costs);
-    measure->costs = NULL;
-    measure->n_costs = 0;
-    measure->sites = NULL;
-    was_resized(self, before);
-    nbp_alloctable_unlock(self);
-    return last;
-}
-
 /* --- What happens to blocks --------------------------------------------------------
  */
 
@@ -239,7 +74,7 @@ cost_of(nbp_alloctable_t *self, nbp_measure *m, uint32_t site)
         count *= 2;
     }
     size_t before = nbp_alloctable_own_bytes(self);
-    is_resizing(self);
+    nbp_alloctable_is_resizing(self);
     nbp_site_cost *costs = realloc(m->costs, count * sizeof(*costs));
     if (costs != NULL) {
         memset(costs + m->n_costs, 0, (count - m->n_costs) * sizeof(*costs));
@@ -250,20 +85,8 @@ cost_of(nbp_alloctable_t *self, nbp_measure *m, uint32_t site)
     else {
         m->incomplete = true;
     }
-    was_resized(self, before);
+    nbp_alloctable_was_resized(self, before);
     return costs == NULL ? NULL : &m->costs[site];
-}
-
-/* Before the cost changes: what it was at the peak, if there was one since it last did.
- */
-static inline void
-settle(const nbp_measure *m, nbp_site_cost *cost)
-{
-    if (cost->peak_number != m->peak_number) {
-        cost->peak_number = m->peak_number;
-        cost->peak_bytes = cost->alive_bytes;
-        cost->peak_blocks = cost->alive_blocks;
-    }
 }
 
 static inline void
@@ -281,7 +104,7 @@ count_allocated(nbp_alloctable_t *self, uint64_t bytes, uint32_t site, bool nati
         }
         nbp_site_cost *cost = m->sites == NULL ? NULL : cost_of(self, m, site);
         if (cost != NULL) {
-            settle(m, cost);
+            nbp_measure_settle(m, cost);
             cost->allocated_bytes += bytes;
             cost->allocated_blocks++;
             cost->alive_bytes += bytes;
@@ -312,7 +135,7 @@ count_freed(nbp_alloctable_t *self, const nbp_block *block, uint64_t bytes, bool
         m->totals.current_blocks -= whole;
         if (m->sites != NULL && block->site < m->n_costs) {
             nbp_site_cost *cost = &m->costs[block->site];
-            settle(m, cost);
+            nbp_measure_settle(m, cost);
             cost->alive_bytes -= bytes;
             cost->alive_blocks -= whole;
             if (temporary) {
@@ -335,9 +158,9 @@ static bool
 make_room(nbp_alloctable_t *self, const void *address, nbp_block block)
 {
     size_t before = nbp_alloctable_own_bytes(self);
-    is_resizing(self);
+    nbp_alloctable_is_resizing(self);
     bool grown = nbp_blocks_grow(&self->blocks, address, block);
-    was_resized(self, before);
+    nbp_alloctable_was_resized(self, before);
     return grown;
 }
 
@@ -392,10 +215,10 @@ site_of(nbp_alloctable_t *self, const nbp_stack *stack, bool *is_new)
     }
     size_t before = nbp_alloctable_own_bytes(self);
     self->sites_bytes -= nbp_sites_own_bytes(self->sites);
-    is_resizing(self);
+    nbp_alloctable_is_resizing(self);
     uint32_t site = nbp_sites_number(self->sites, stack, is_new);
     self->sites_bytes += nbp_sites_own_bytes(self->sites);
-    was_resized(self, before);
+    nbp_alloctable_was_resized(self, before);
     return site;
 }
 
@@ -539,80 +362,4 @@ nbp_alloctable_unmap(nbp_alloctable_t *self, const void *address, size_t bytes)
     uint64_t gone = unmap(self, (uintptr_t)address, (uintptr_t)address + bytes);
     nbp_alloctable_unlock(self);
     return gone;
-}
-
-/* --- Reading -----------------------------------------------------------------------
- */
-
-nbp_alloc_totals
-nbp_alloctable_totals(nbp_alloctable_t *self, const nbp_measure *measure)
-{
-    nbp_alloctable_lock(self);
-    nbp_alloc_totals totals = measure->totals;
-    nbp_alloctable_unlock(self);
-    return totals;
-}
-
-void
-nbp_alloctable_reset_peak(nbp_alloctable_t *self, nbp_measure *measure)
-{
-    nbp_alloctable_lock(self);
-    measure->totals.peak_bytes = measure->totals.current_bytes;
-    measure->totals.peak_blocks = measure->totals.current_blocks;
-    measure->peak_number++;
-    nbp_alloctable_unlock(self);
-}
-
-nbp_site_cost *
-nbp_alloctable_costs(nbp_alloctable_t *self, nbp_measure *measure, uint32_t *count)
-{
-    nbp_site_cost *costs = NULL;
-    *count = 0;
-    nbp_alloctable_lock(self);
-    if (measure->sites != NULL) {
-        uint32_t n_sites = nbp_sites_count(measure->sites);
-        uint32_t known = n_sites < measure->n_costs ? n_sites : measure->n_costs;
-        costs = malloc(known * sizeof(*costs));
-        if (costs != NULL) {
-            for (uint32_t i = 0; i < known; i++) {
-                settle(measure, &measure->costs[i]);
-            }
-            memcpy(costs, measure->costs, known * sizeof(*costs));
-            *count = known;
-        }
-    }
-    nbp_alloctable_unlock(self);
-    return costs;
-}
-
-/* Where alive blocks are copied to. */
-typedef struct {
-    nbp_alive_block *blocks;
-    size_t count;
-    uint16_t epoch;
-} copying;
-
-static void
-copy_alive(void *arg, const void *address, nbp_block block)
-{
-    copying *copy = arg;
-    if (block.epoch >= copy->epoch) {
-        copy->blocks[copy->count++] =
-            (nbp_alive_block){address, block.bytes, block.site};
-    }
-}
-
-nbp_alive_block *
-nbp_alloctable_alive(nbp_alloctable_t *self, const nbp_measure *measure, size_t *count)
-{
-    copying copy = {.epoch = measure->epoch};
-    nbp_alloctable_lock(self);
-    size_t room = nbp_blocks_count(&self->blocks);
-    copy.blocks = room == 0 ? NULL : malloc(room * sizeof(*copy.blocks));
-    if (copy.blocks != NULL) {
-        nbp_blocks_each(&self->blocks, copy_alive, &copy);
-    }
-    nbp_alloctable_unlock(self);
-    *count = copy.count;
-    return copy.blocks;
 }
