@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from ..places import place_of
 from ..views import units
 from ..views.names import clean, one_line, pad, shorten
 from .result import Code, Disassembly, Instruction
@@ -103,7 +104,7 @@ def text(result: Disassembly) -> str:
 def _code_as_text(
     result: Disassembly, code: Code, shown: tuple[Instruction, ...], more: int
 ) -> Iterator[str]:
-    yield _title(code)
+    yield _title(code, f"{one_line(code.file, 80)}:{code.first_line}")
     if code.note:
         yield one_line(code.note, 120)
     for line in _lines(code, shown):
@@ -120,10 +121,10 @@ def _code_as_text(
         yield f"        on an exception: {one_line(handler)}"
 
 
-def _title(code: Code) -> str:
+def _title(code: Code, where: str) -> str:
     title = (
         f"{'  ' * code.level}{one_line(code.name)}"
-        f"  ({one_line(code.file, 80)}:{code.first_line}),"
+        f"  ({one_line(where, 100)}),"
         f" {units.plural(len(code.instructions), 'instruction')},"
         f" {_state((code,))}"
     )
@@ -152,6 +153,15 @@ class _Shown:
     heat: str
     lines: list[_Line]
     more: int
+    width: int  # letters of the longest name
+
+
+def _names(each: Instruction) -> tuple[str, str]:
+    """Give an instruction's name, and what its specialised form adds to it."""
+    name, form = one_line(each.name), one_line(each.specialised)
+    if form.startswith(name):
+        return name, form.removeprefix(name)
+    return name, f" → {form}" if form else ""
 
 
 def html(result: Disassembly) -> str:
@@ -164,7 +174,9 @@ def html(result: Disassembly) -> str:
         if code.heat is not None and code.heat.share > 0:
             heat = f"{units.percent(code.heat.share)} of {code.heat.source}"
         lines = list(_lines(code, shown))
-        codes.append(_Shown(code, _title(code).strip(), heat, lines, more))
+        width = max((len("".join(_names(each))) for each in shown), default=0)
+        title = _title(code, place_of(code.file, code.first_line)).strip()
+        codes.append(_Shown(code, title, heat, lines, more, width))
     return render(
         "dis/result.html.j2",
         result=result,
@@ -172,5 +184,6 @@ def html(result: Disassembly) -> str:
         hint=_hint(result),
         percent=units.percent,
         one_line=one_line,
+        names=_names,
         has_heat=any(code.heat and code.heat.lines for code in result.codes),
     )

@@ -189,7 +189,9 @@ def _table(result: LineMemory, function: FunctionMemory, shown: list[int]) -> Ta
             rows.append(("…", "", *blank, ""))
         before = number
         share = peaks.get(number, 0) / limit
-        bar = charts.interval_bar(share, share, share, 1.0) if share > 0 else ""
+        bar = (
+            charts.interval_bar(share, share, share, 1.0, width=60) if share > 0 else ""
+        )
         figures = cells.get(number, blank)
         rows.append((f"{number}", bar, *figures, _source(function, number)))
     return Table(_COLUMNS, tuple(rows), max(0, function.last - before))

@@ -140,7 +140,7 @@ def _lines(result: MemoryResult, *, bars: bool = False) -> Table:
             one_line(place.text, 70),
         )
         share = site.allocated_bytes / (limit or 1)
-        bar = charts.interval_bar(share, share, share, 1.0)
+        bar = charts.interval_bar(share, share, share, 1.0, width=60)
         rows.append((bar, *row) if bars else row)
     if bars:
         columns.insert(0, Column("share"))

@@ -47,17 +47,18 @@ def text(result: Comparison) -> str:
 
 
 def _ratio_table(result: Comparison) -> Table:
+    baseline = one_line(result.results[result.baseline].label)
     columns = (
         Column("candidate", code=True),
         Column(""),
         Column("time", "right"),
         Column("95 % interval"),
-        Column(f"against {one_line(result.results[result.baseline].label, 30)}"),
+        Column(f"against {baseline if len(baseline) <= 20 else 'the baseline'}"),
     )
     limit = _longest(result)
     rows = [
         (
-            one_line(candidate.label, 44),
+            one_line(candidate.label, 36),
             _bar(result, index, limit),
             units.seconds(candidate.per_loop, candidate.precision),
             "" if candidate.ci is None else units.interval(*candidate.ci),

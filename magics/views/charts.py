@@ -146,7 +146,13 @@ def _time_axis(
 
 
 def interval_bar(
-    value: float, low: float, high: float, limit: float, *, colour: str = BLUE
+    value: float,
+    low: float,
+    high: float,
+    limit: float,
+    *,
+    colour: str = BLUE,
+    width: int = 200,
 ) -> Picture:
     """Draw one horizontal bar of a chart, with its interval as whiskers.
 
@@ -158,8 +164,10 @@ def interval_bar(
         The figure at the right edge, common to all bars of the chart.
     colour : str
         Of the bar.
+    width : int
+        Of a bar as long as the limit, pixels.
     """
-    width, height = 200, 16
+    height = 16
     ordinary = _positive(limit)
 
     def place(figure: float) -> float:

@@ -39,6 +39,7 @@ square = numpy.ones((300, 300))
 def there():
     files = {os.path.join("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")}
     open_files = {os.readlink(file) for file in files if os.path.islink(file)}
+    open_files = {file for file in open_files if "IPYTHONDIR" not in file}  # the history
     tasks = {"thread " + task for task in os.listdir("/proc/self/task")}
     return open_files | tasks | set(os.listdir(tempfile.gettempdir()))
 """
@@ -90,8 +91,9 @@ class Kernel:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     home = tmp_path_factory.mktemp("kernel")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(home))
-        patch.setenv("TMPDIR", str(home))
+        for variable in ("IPYTHONDIR", "TMPDIR"):
+            (home / variable).mkdir()
+            patch.setenv(variable, str(home / variable))
         manager = KernelManager(kernel_name="python3")
         manager.start_kernel()
         try:
