@@ -10,15 +10,13 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "gate.h"
+
 enum {
     MOST_PEERS = 4096,
     QUEUE = 8,             /* messages that wait: snapshots are cumulative */
     CONNECTION_MS = 30000, /* a connection that stays silent in the handshake is cut */
     ENDPOINT_SIZE = 256,
-    MECHANISM_FRAME = 5, /* frames of a request of ZAP, RFC 27 */
-    KEY_FRAME = 6,
-    ZAP_FRAMES = 7,
-    RAW_KEY_SIZE = 32,
 };
 
 /* What the latest snapshots of all processes may take together: bytes. */
@@ -29,10 +27,8 @@ struct nbp_collector {
     uint64_t session;
     void *context;  /* owned */
     void *messages; /* owned: PULL; used by the thread only, once it runs */
-    void
-        *questions; /* owned: REP, asked by libzmq who may connect; NULL without keys */
-    uint8_t client[RAW_KEY_SIZE]; /* the one key that is let in */
-    int wake[2];                  /* a pipe: a byte in it tells the thread to stop */
+    nbp_gate gate;  /* likewise */
+    int wake[2];    /* a pipe: a byte in it tells the thread to stop */
     pthread_t thread;
     bool has_thread;
     char endpoint[ENDPOINT_SIZE];
@@ -182,57 +178,13 @@ receive(nbp_collector *self)
     zmq_msg_close(&part);
 }
 
-/* ---- who may connect (ZAP, RFC 27 of ZeroMQ) ---- */
-
 static void
-send_frame(void *socket, const char *text, int more)
+count_denials(nbp_collector *self)
 {
-    zmq_send(socket, text, strlen(text), more);
-}
-
-/* Answers one question of libzmq's: only the one client key is let in. */
-static void
-answer(nbp_collector *self)
-{
-    char request[64] = {0};
-    size_t request_size = 0;
-    bool is_curve = false, is_known = false;
-    int frame = 0, more = 1;
-    for (; more; frame++) {
-        zmq_msg_t part;
-        zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, self->questions, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&part);
-            return;
-        }
-        const void *data = zmq_msg_data(&part);
-        size_t size = zmq_msg_size(&part);
-        if (frame == 1 && size <= sizeof(request)) {
-            memcpy(request, data, size);
-            request_size = size;
-        }
-        if (frame == MECHANISM_FRAME) {
-            is_curve = size == 5 && memcmp(data, "CURVE", 5) == 0;
-        }
-        if (frame == KEY_FRAME) {
-            is_known =
-                size == RAW_KEY_SIZE && memcmp(data, self->client, RAW_KEY_SIZE) == 0;
-        }
-        more = zmq_msg_more(&part);
-        zmq_msg_close(&part);
-    }
-    bool is_let_in = frame == ZAP_FRAMES && is_curve && is_known;
-    send_frame(self->questions, "1.0", ZMQ_SNDMORE);
-    zmq_send(self->questions, request, request_size, ZMQ_SNDMORE);
-    send_frame(self->questions, is_let_in ? "200" : "400", ZMQ_SNDMORE);
-    send_frame(self->questions, is_let_in ? "" : "unknown key", ZMQ_SNDMORE);
-    send_frame(self->questions, "", ZMQ_SNDMORE); /* user */
-    send_frame(self->questions, "", 0);           /* metadata */
-    if (!is_let_in) {
-        pthread_mutex_lock(&self->lock);
-        self->counts.denied++;
-        pthread_mutex_unlock(&self->lock);
-    }
+    uint64_t denials = nbp_gate_denials(&self->gate);
+    pthread_mutex_lock(&self->lock);
+    self->counts.denied += denials;
+    pthread_mutex_unlock(&self->lock);
 }
 
 static void *
@@ -242,9 +194,10 @@ work(void *arg)
     zmq_pollitem_t items[] = {
         {.fd = self->wake[0], .events = ZMQ_POLLIN},
         {.socket = self->messages, .events = ZMQ_POLLIN},
-        {.socket = self->questions, .events = ZMQ_POLLIN},
+        {.socket = self->gate.events, .events = ZMQ_POLLIN},
+        {.socket = self->gate.questions, .events = ZMQ_POLLIN},
     };
-    int count = self->questions == NULL ? 2 : 3;
+    int count = self->gate.questions == NULL ? 3 : 4;
     for (;;) {
         if (zmq_poll(items, count, -1) < 0) {
             if (zmq_errno() == EINTR) {
@@ -255,8 +208,11 @@ work(void *arg)
         if (items[1].revents) {
             receive(self);
         }
-        if (count == 3 && items[2].revents) {
-            answer(self);
+        if (items[2].revents) {
+            count_denials(self);
+        }
+        if (count == 4 && items[3].revents) {
+            nbp_gate_answer(&self->gate);
         }
         if (items[0].revents) {
             break; /* after a last look at what has arrived */
@@ -293,16 +249,8 @@ start_thread(nbp_collector *self)
 static bool
 use_lock(nbp_collector *self, const nbp_lock *lock)
 {
-    if (zmq_z85_decode(self->client, lock->client.open) == NULL) {
-        return false;
-    }
-    /* libzmq asks there before it lets a client of its context in. */
-    self->questions = zmq_socket(self->context, ZMQ_REP);
-    return self->questions != NULL && set_int(self->questions, ZMQ_LINGER, 0) &&
-           zmq_bind(self->questions, "inproc://zeromq.zap.01") == 0 &&
-           set_int(self->messages, ZMQ_CURVE_SERVER, 1) &&
-           set_key(self->messages, ZMQ_CURVE_SECRETKEY, lock->server.secret) &&
-           zmq_setsockopt(self->messages, ZMQ_ZAP_DOMAIN, "nbprobe", 7) == 0;
+    return set_int(self->messages, ZMQ_CURVE_SERVER, 1) &&
+           set_key(self->messages, ZMQ_CURVE_SECRETKEY, lock->server.secret);
 }
 
 static bool
@@ -319,6 +267,8 @@ open_socket(nbp_collector *self, const char *endpoint, const nbp_lock *lock)
            set_int(self->messages, ZMQ_HANDSHAKE_IVL, CONNECTION_MS) &&
            zmq_setsockopt(self->messages, ZMQ_MAXMSGSIZE, &most, sizeof(most)) == 0 &&
            (lock == NULL || use_lock(self, lock)) &&
+           nbp_gate_open(&self->gate, self->context, self->messages,
+                         lock == NULL ? NULL : lock->client.open) &&
            zmq_bind(self->messages, endpoint) == 0 &&
            zmq_getsockopt(self->messages, ZMQ_LAST_ENDPOINT, self->endpoint, &size) ==
                0;
@@ -378,9 +328,7 @@ nbp_collector_close(nbp_collector **self_p)
     if (self->messages != NULL) {
         zmq_close(self->messages);
     }
-    if (self->questions != NULL) {
-        zmq_close(self->questions);
-    }
+    nbp_gate_close(&self->gate);
     end_context(self->context);
     pthread_mutex_destroy(&self->lock);
     nbp_peers_free(self->peers, self->n_peers);

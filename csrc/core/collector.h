@@ -49,7 +49,8 @@ typedef struct {
     uint64_t foreign;  /* snapshots of another session */
     uint64_t refused;  /* snapshots for which there was no room or memory */
     uint64_t faulty[NBP_SNAPSHOT_FAULTS]; /* messages that were none, by fault */
-    uint64_t denied;                      /* connections without the right key */
+    uint64_t
+        denied; /* connections without the right key, or no such connections at all */
 } nbp_collector_counts;
 
 typedef struct nbp_collector nbp_collector;

@@ -311,18 +311,19 @@ opened(const collector_object *self)
     return self->collector;
 }
 
-PyDoc_STRVAR(counts_doc,
-             "counts($self, /)\n"
-             "--\n"
-             "\n"
-             "What has arrived.\n"
-             "\n"
-             "Returns\n"
-             "-------\n"
-             "dict of str to int\n"
-             "    ``received`` (snapshots), ``foreign`` (of other sessions),\n"
-             "    ``refused`` (no room), ``faulty`` (messages that are no snapshots),\n"
-             "    ``denied`` (connections without the right key).\n");
+PyDoc_STRVAR(
+    counts_doc,
+    "counts($self, /)\n"
+    "--\n"
+    "\n"
+    "What has arrived.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "dict of str to int\n"
+    "    ``received`` (snapshots), ``foreign`` (of other sessions),\n"
+    "    ``refused`` (no room), ``faulty`` (messages that are no snapshots),\n"
+    "    ``denied`` (connections without the right key, or that were none).\n");
 
 static PyObject *
 collector_counts(collector_object *self, PyObject *Py_UNUSED(ignored))

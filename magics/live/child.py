@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -27,8 +28,10 @@ __all__ = [
     "ALIVE",
     "CONFIG",
     "LAST",
+    "REMOTE",
     "VARIABLE",
     "Recorder",
+    "attach",
     "boot",
     "follow",
     "is_helper",
@@ -38,6 +41,8 @@ __all__ = [
 #: folder is there only while a profile runs; its name stays the same, because processes
 #: such as multiprocessing's fork server keep the environment of the first profile.
 VARIABLE = "NBPROBE_CHILDREN"
+#: The one that says to whom to send from another machine. It holds a secret key.
+REMOTE = "NBPROBE_COLLECTOR"
 #: Files there: what to do; and a pipe that nobody writes to, which ends with the profile.
 CONFIG = "config.json"
 ALIVE = "alive"
@@ -49,6 +54,8 @@ _DEAREST_SHARE = 0.02
 _HELLO_PATIENCE_MS = 50
 _LAST_PATIENCE_MS = 300
 _TERM_PATIENCE_MS = 500
+# A network may be away for a while; a collector that is away for longer has ended.
+_CUT_S = 30.0
 
 _HELLO, _PART, LAST = 1, 2, 3
 
@@ -121,19 +128,50 @@ class _Post:
             self._courier.close(patience_ms)
 
 
+class _Wire:
+    """Hands messages to a collector on another machine, and to nobody else."""
+
+    def __init__(self, endpoint: str, keys: tuple[str, str, str, str]) -> None:
+        self._courier = _core.Courier(endpoint, keys)
+        self._heard = time.monotonic()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nobody has been there for so long that the profile must be over."""
+        return time.monotonic() - self._heard > _CUT_S
+
+    def send(self, message: bytes, patience_ms: int) -> bool:
+        sent = self._courier.send(message, patience_ms)
+        if sent:
+            self._heard = time.monotonic()
+        return sent
+
+    def close(self, patience_ms: int) -> None:
+        self._courier.close(patience_ms)
+
+
 class _Reporter:
     """Measures in this process, and reports until it ends or the profile does."""
 
     def __init__(self, folder: str, config: dict[str, Any]) -> None:
         self._config = config
+        self._host = config.get("keys") and socket.gethostname()
         self._started_ns = time.time_ns()
         self._sequence = 0
         self._dropped = 0
         self._is_over = False
         self._lock = threading.Lock()  # of what follows, and of the end
         self._recorder = _new_recorder(config)
-        self._post = _Post(folder, config["endpoint"], self._started_ns)
-        self._alive = os.open(os.path.join(folder, ALIVE), os.O_RDONLY | os.O_NONBLOCK)
+        self._post: _Post | _Wire
+        if config.get("keys"):
+            server, own, secret = config["keys"]
+            # What would be the collector's secret key is needed by nobody here.
+            self._post = _Wire(config["endpoint"], (server, server, own, secret))
+            self._alive = -1
+        else:
+            self._post = _Post(folder, config["endpoint"], self._started_ns)
+            pipe = os.path.join(folder, ALIVE)
+            self._alive = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         self._term_read, self._term_write = os.pipe()
         self._thread = threading.Thread(
             target=self._work, name="nbprobe reporter", daemon=True
@@ -163,13 +201,14 @@ class _Reporter:
     def abandon(self) -> object:
         """Stop what a fork has inherited; its thread and its sockets are not here."""
         for descriptor in (self._alive, self._term_read, self._term_write):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
         return self._recorder.abandon()
 
     def _work(self) -> None:
         _core.leave_out_thread()
         pause = _PERIOD
-        waiting = [self._alive, self._term_read]
+        waiting = [each for each in (self._alive, self._term_read) if each >= 0]
         while True:
             ready, _, _ = select.select(waiting, [], [], pause)
             if self._is_over:
@@ -177,7 +216,9 @@ class _Reporter:
             if self._term_read in ready:
                 self.finish()
                 signal.raise_signal(signal.SIGTERM)
-            if self._alive in ready:
+            if self._alive in ready or (
+                isinstance(self._post, _Wire) and self._post.is_cut
+            ):
                 self.finish()
                 self._recorder.close()
                 _unhook()
@@ -194,6 +235,8 @@ class _Reporter:
 
     def _send(self, stage: int, result: Result | None, patience_ms: int) -> None:
         about = {"name": _process_name(), "taken_ns": time.time_ns()}
+        if self._host:
+            about["host"] = self._host
         records = [json.dumps(about).encode()]
         if result is not None:
             records.append(result.to_json().encode())
@@ -278,8 +321,7 @@ def _start() -> None:
         if inherited is not None:
             left.append(inherited.abandon())
         try:
-            with open(os.path.join(folder, CONFIG), "rb") as file:
-                config = json.load(file)
+            config = _configuration(folder)
         except OSError:
             for end in filter(callable, left):
                 end()
@@ -290,6 +332,31 @@ def _start() -> None:
     except Exception as error:
         _reporter = None
         _leave_note(folder, error)
+
+
+def _configuration(folder: str) -> dict[str, Any]:
+    """Give what to do: of the profile on this machine, else of a collector elsewhere."""
+    try:
+        with open(os.path.join(folder, CONFIG), "rb") as file:
+            config: dict[str, Any] = json.load(file)
+    except OSError:
+        if REMOTE not in os.environ:
+            raise
+        config = json.loads(os.environ[REMOTE])
+        if not config["keys"]:
+            raise ValueError(f"{REMOTE} has no keys") from None
+    return config
+
+
+def attach() -> None:
+    """Measure this process, and those that it forks, for a `Collector` elsewhere.
+
+    What to measure and where to send it is in the environment, see
+    `Collector.environment`; without that it does nothing, and neither does it once more.
+    """
+    if REMOTE in os.environ and _reporter is None:
+        follow()
+        _start()
 
 
 def _leave_note(folder: str, error: Exception) -> None:

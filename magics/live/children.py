@@ -16,12 +16,13 @@ from typing import Any
 
 from .. import _core
 from ..errors import ResultFileError
-from ..results import Result, parse
+from ..results import Result
 from . import child
+from .messages import Message, latest
 from .proc import command_of, descendants, is_alive, is_python, script
 from .processes import Process
 
-__all__ = ["Children", "Gathered"]
+__all__ = ["BOOT", "Children", "Gathered"]
 
 # How often the kernel is asked which processes there are: it forgets those that ended.
 _LOOK_S = 0.1
@@ -32,7 +33,8 @@ _POST_S = 0.3
 # sockaddr_un has 108 bytes on Linux and 104 on macOS.
 _LONGEST_PATH = 100
 
-_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
+#: Stands first in the PYTHONPATH of child processes.
+BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
 _OLD = "started before the profile"
 
 
@@ -56,26 +58,6 @@ class Gathered:
     results: tuple[tuple[Process, Result], ...] = ()
     others: int = 0
     faults: int = 0
-
-
-class _Message:
-    """A snapshot: its header, its records, and how many of that process came with it."""
-
-    def __init__(
-        self,
-        first: int,
-        received: int,
-        header: tuple[int, int, int, int, int, int, int],
-        records: list[bytes],
-    ) -> None:
-        self.session, self.pid, self.parent, self.started_ns = header[:4]
-        self.sequence, dropped, self.stage = header[4:]
-        self.records = records
-        # A file stands for all that came before it; what was dropped never left.
-        self.arrived = received or self.sequence - dropped
-        self.lost = 0
-        if received:
-            self.lost = max(0, self.sequence - first + 1 - received - dropped)
 
 
 @dataclass(slots=True)
@@ -170,7 +152,7 @@ class Children:
         self._look(is_old=True)
         search = os.environ.get("PYTHONPATH")
         self._set(child.VARIABLE, self._folder)
-        self._set("PYTHONPATH", os.pathsep.join([_BOOT, search] if search else [_BOOT]))
+        self._set("PYTHONPATH", os.pathsep.join([BOOT, search] if search else [BOOT]))
         self._watcher.start()
 
     @contextmanager
@@ -248,7 +230,7 @@ class Children:
 
     # What they sent.
 
-    def _messages(self) -> list[_Message]:
+    def _messages(self) -> list[Message]:
         """Give the latest message of each process."""
         rows = [] if self._collector is None else self._collector.peers()
         # A child that was not connected in time has left a file.
@@ -256,20 +238,10 @@ class Children:
             if name.endswith(".snapshot"):
                 with open(os.path.join(self._folder, name), "rb") as file:
                     rows.append((0, 0, file.read()))
-        latest: dict[tuple[int, int], _Message] = {}
-        self._damaged = 0
-        for first, received, content in rows:
-            try:
-                message = _Message(first, received, *_core.read_snapshot(content))
-            except ValueError:
-                self._damaged += 1
-                continue
-            key = message.pid, message.started_ns
-            if key not in latest or message.sequence > latest[key].sequence:
-                latest[key] = message
-        return list(latest.values())
+        messages, self._damaged = latest(rows)
+        return messages
 
-    def _last_words(self) -> list[_Message]:
+    def _last_words(self) -> list[Message]:
         """Wait until every process that lives has sent its last figures, or Ctrl-C."""
         start = time.monotonic()
         messages = self._messages()
@@ -286,7 +258,7 @@ class Children:
             pass  # what is there is there
         return messages
 
-    def _gather(self, messages: list[_Message]) -> Gathered:
+    def _gather(self, messages: list[Message]) -> Gathered:
         results = []
         faults = self._damaged
         for message in messages:
@@ -305,22 +277,15 @@ class Children:
             faults=faults,
         )
 
-    def _open(self, message: _Message) -> tuple[Process, Result | None]:
-        if message.session != self._session or not message.records:
-            raise ValueError("not of this profile")
-        about = json.loads(message.records[0])
-        if not isinstance(about, dict):
-            raise ValueError("not an object")
-        name, taken_ns = about.get("name"), about.get("taken_ns")
-        if not isinstance(name, str) or type(taken_ns) is not int:
-            raise ValueError("not what a child says of itself")
+    def _open(self, message: Message) -> tuple[Process, Result | None]:
+        name, taken_ns, _ = message.about(self._session)
         state = "running"
         if not is_alive(message.pid):
             state = "finished" if message.stage == child.LAST else "killed"
         process = Process(
             pid=message.pid,
             parent=message.parent,
-            name=name[:100],
+            name=name,
             state=state,
             since_ns=message.started_ns - self._started_ns,
             until_ns=taken_ns - self._started_ns,
@@ -328,8 +293,7 @@ class Children:
             lost=message.lost,
             note=self._note(message.pid),
         )
-        records = message.records
-        return process, parse(records[1]) if len(records) > 1 else None
+        return process, message.result()
 
     def _silent(self, attached: set[int]) -> tuple[list[Process], int]:
         """Give the Python processes that sent nothing, and count other programs."""

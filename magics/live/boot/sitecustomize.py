@@ -1,7 +1,8 @@
 """Start measuring in a child process, before its first line.
 
-This folder stands first in PYTHONPATH while a profile with ``--children`` runs, and only
-then. What Python would have imported under this name without us is imported here.
+This folder stands first in PYTHONPATH while a profile with ``--children`` runs, and in the
+environment that a `Collector` gives, and only then. What Python would have imported under
+this name without us is imported here.
 """
 
 import importlib
@@ -29,7 +30,7 @@ def _start() -> None:
         child.boot()
         return
     # Nothing of nbprobe is here to send it with: a note in the private folder.
-    folder = os.environ["NBPROBE_CHILDREN"]
+    folder = os.environ.get("NBPROBE_CHILDREN", "")
     try:
         with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
             file.write(f"{sys.executable}: {reason}")
@@ -38,5 +39,5 @@ def _start() -> None:
 
 
 _make_way()
-if "NBPROBE_CHILDREN" in os.environ:
+if "NBPROBE_CHILDREN" in os.environ or "NBPROBE_COLLECTOR" in os.environ:
     _start()

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "gate.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <zmq.h>
+
+enum {
+    MECHANISM_FRAME = 5, /* frames of a question */
+    KEY_FRAME = 6,
+    FRAMES = 7,
+};
+
+static const char monitor[] = "inproc://nbprobe.gate";
+
+static bool
+has_no_linger(void *socket)
+{
+    int zero = 0;
+    return zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof(zero)) == 0;
+}
+
+static bool
+open_questions(nbp_gate *self, void *context, void *socket, const char *client)
+{
+    if (zmq_z85_decode(self->client, client) == NULL) {
+        return false;
+    }
+    /* libzmq asks there before it lets a client of its context in. */
+    self->questions = zmq_socket(context, ZMQ_REP);
+    return self->questions != NULL && has_no_linger(self->questions) &&
+           zmq_bind(self->questions, "inproc://zeromq.zap.01") == 0 &&
+           zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "nbprobe", 7) == 0;
+}
+
+bool
+nbp_gate_open(nbp_gate *self, void *context, void *socket, const char *client)
+{
+    const int failures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                         ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                         ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    *self = (nbp_gate){0};
+    if ((client != NULL && !open_questions(self, context, socket, client)) ||
+        zmq_socket_monitor(socket, monitor, failures) != 0) {
+        return false;
+    }
+    self->events = zmq_socket(context, ZMQ_PAIR);
+    return self->events != NULL && has_no_linger(self->events) &&
+           zmq_connect(self->events, monitor) == 0;
+}
+
+static void
+send_frame(void *socket, const char *text, int more)
+{
+    zmq_send(socket, text, strlen(text), more);
+}
+
+static void
+reply(void *socket, const char *request, size_t size, bool is_let_in)
+{
+    send_frame(socket, "1.0", ZMQ_SNDMORE);
+    zmq_send(socket, request, size, ZMQ_SNDMORE);
+    send_frame(socket, is_let_in ? "200" : "400", ZMQ_SNDMORE);
+    send_frame(socket, is_let_in ? "" : "unknown key", ZMQ_SNDMORE);
+    send_frame(socket, "", ZMQ_SNDMORE); /* user */
+    send_frame(socket, "", 0);           /* metadata */
+}
+
+void
+nbp_gate_answer(nbp_gate *self)
+{
+    char request[64] = {0};
+    size_t request_size = 0;
+    bool is_curve = false, is_known = false;
+    int frame = 0, more = 1;
+    for (; more; frame++) {
+        zmq_msg_t part;
+        zmq_msg_init(&part);
+        if (zmq_msg_recv(&part, self->questions, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&part);
+            return;
+        }
+        const void *data = zmq_msg_data(&part);
+        size_t size = zmq_msg_size(&part);
+        if (frame == 1 && size <= sizeof(request)) {
+            memcpy(request, data, size);
+            request_size = size;
+        }
+        if (frame == MECHANISM_FRAME) {
+            is_curve = size == 5 && memcmp(data, "CURVE", 5) == 0;
+        }
+        if (frame == KEY_FRAME) {
+            is_known = size == NBP_GATE_KEY_SIZE &&
+                       memcmp(data, self->client, NBP_GATE_KEY_SIZE) == 0;
+        }
+        more = zmq_msg_more(&part);
+        zmq_msg_close(&part);
+    }
+    reply(self->questions, request, request_size,
+          frame == FRAMES && is_curve && is_known);
+}
+
+uint64_t
+nbp_gate_denials(nbp_gate *self)
+{
+    uint64_t count = 0;
+    zmq_msg_t part;
+    zmq_msg_init(&part);
+    while (zmq_msg_recv(&part, self->events, ZMQ_DONTWAIT) >= 0) {
+        /* An event is two frames: which it was, and the address. */
+        count += zmq_msg_more(&part) ? 1 : 0;
+    }
+    zmq_msg_close(&part);
+    return count;
+}
+
+void
+nbp_gate_close(nbp_gate *self)
+{
+    if (self->events != NULL) {
+        zmq_close(self->events);
+    }
+    if (self->questions != NULL) {
+        zmq_close(self->questions);
+    }
+    *self = (nbp_gate){0};
+}
