@@ -361,6 +361,8 @@ def attach() -> None:
 
 def _leave_note(folder: str, error: Exception) -> None:
     """Tell the parent why this process is not profiled; to it alone."""
+    if not folder:
+        return  # it is on another machine
     try:
         with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
             file.write(f"{type(error).__name__}: {error}".splitlines()[0])

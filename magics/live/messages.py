@@ -70,9 +70,10 @@ class Message:
             raise ValueError("not an object")
         name, taken_ns = about.get("name"), about.get("taken_ns")
         host = about.get("host", "")
-        texts = isinstance(name, str) and isinstance(host, str)
-        if not texts or type(taken_ns) is not int:
+        if not (isinstance(name, str) and isinstance(host, str)):
             raise ValueError("not what a child says of itself")
+        if type(taken_ns) is not int:
+            raise ValueError("not when it said so")
         return About(name[:100], taken_ns, host[:100])
 
     def result(self) -> Result | None:

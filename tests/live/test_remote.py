@@ -115,8 +115,10 @@ def test_a_child_without_keys_sends_nothing(collector: Collector) -> None:
     environment = dict(
         collector.environment, NBPROBE_COLLECTOR=json.dumps(config | {"keys": []})
     )
+    before = os.listdir()
     assert start("pass", environment).wait() == 0
     assert collector.gathered().processes == ()
+    assert os.listdir() == before  # nor does it complain to anybody
 
 
 def test_the_environment_has_no_secret_of_the_collectors() -> None:

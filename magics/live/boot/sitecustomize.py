@@ -30,7 +30,9 @@ def _start() -> None:
         child.boot()
         return
     # Nothing of nbprobe is here to send it with: a note in the private folder.
-    folder = os.environ.get("NBPROBE_CHILDREN", "")
+    folder = os.environ.get("NBPROBE_CHILDREN")
+    if not folder:
+        return  # nor is there a folder: the parent is on another machine
     try:
         with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
             file.write(f"{sys.executable}: {reason}")
