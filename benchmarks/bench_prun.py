@@ -1,7 +1,8 @@
 """%prun beside its peers: what a call costs under each, and how wrong the shares are.
 
-Every workload runs plain and under every profiler in turns, many times; the fastest run of
-each counts, so that all of them meet the machine at its best. The *truth* about shares is
+Every workload runs plain and under every profiler in turns, many times, for a millisecond
+or so at a time; processor time is measured and the fastest run of each counts, so that all
+of them meet the machine at its best. The *truth* about shares is
 what four functions take when they run plain, one after the other; *misattributed* is how
 many points of a hundred a profiler gives to the wrong one of them.
 
@@ -17,12 +18,14 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from time import perf_counter_ns, thread_time_ns
+from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
 from nbprobe._core import Sampler
-from nbprobe.prun import Profile
+from nbprobe.code import Code
+from nbprobe.prun import Profile, ProfileResult
 from nbprobe.prun.calibration import costs
+from nbprobe.prun.sampling import sample
 
 try:
     from pyinstrument import Profiler as Pyinstrument
@@ -49,13 +52,13 @@ def leaf() -> None:
 
 
 def python_calls() -> None:
-    for _ in range(100_000):
+    for _ in range(10_000):
         leaf()
 
 
 def native_calls() -> None:
     function = abs
-    for _ in range(200_000):
+    for _ in range(10_000):
         function(1)
 
 
@@ -67,12 +70,12 @@ def numbers(n: int) -> Iterator[int]:
 
 
 def resumes() -> None:
-    for _ in numbers(100_000):
+    for _ in numbers(10_000):
         pass
 
 
 def threads() -> None:
-    started = [threading.Thread(target=fib, args=(16,)) for _ in range(4)]
+    started = [threading.Thread(target=fib, args=(12,)) for _ in range(4)]
     for thread in started:
         thread.start()
     for thread in started:
@@ -97,19 +100,18 @@ def small_d(n: int) -> int:
 
 def small_functions() -> None:
     """Make 4 Python calls and 2 C calls a turn, of several functions in turns."""
-    for n in range(5_000):
+    for n in range(1_000):
         small_b(n)
 
 
-FRAME = pandas.DataFrame({"k": [i % 97 for i in range(20_000)]}) if pandas else None
+FRAME = pandas.DataFrame({"k": [i % 97 for i in range(2_000)]}) if pandas else None
 
 
 def pipeline() -> None:
     frame = FRAME.assign(v=FRAME.k * 2.5)
-    for _ in range(3):
-        grouped = frame.groupby("k").agg({"v": ["mean", "max"]})
-        grouped.columns = ["mean", "max"]
-        frame.merge(grouped, on="k").query("v >= mean").sort_values("v")
+    grouped = frame.groupby("k").agg({"v": ["mean", "max"]})
+    grouped.columns = ["mean", "max"]
+    frame.merge(grouped, on="k").query("v >= mean").sort_values("v")
 
 
 def calls_of_pipeline() -> int:
@@ -120,12 +122,12 @@ def calls_of_pipeline() -> int:
 
 # Each with the number of calls or resumptions in it.
 WORKLOADS: list[tuple[str, Workload, int]] = [
-    ("recursion fib(20)", lambda: fib(20), 21_891),
-    ("Python calls", python_calls, 100_000),
-    ("C calls", native_calls, 200_000),
-    ("resumptions", resumes, 100_000),
-    ("many small functions", small_functions, 5_000 * 6),
-    ("4 threads fib(16)", threads, 4 * 3_193),
+    ("recursion fib(16)", lambda: fib(16), 3_193),
+    ("Python calls", python_calls, 10_000),
+    ("C calls", native_calls, 10_000),
+    ("resumptions", resumes, 10_000),
+    ("many small functions", small_functions, 1_000 * 6),
+    ("4 threads fib(12)", threads, 4 * 465),
 ]
 if pandas is not None:
     pipeline()
@@ -168,9 +170,9 @@ def mixed() -> None:
 
 
 def timed(workload: Workload) -> float:
-    start = perf_counter_ns()
+    start = process_time_ns()
     workload()
-    return perf_counter_ns() - start
+    return process_time_ns() - start
 
 
 def under_nbprobe(workload: Workload) -> float:
@@ -257,8 +259,20 @@ def pyinstrument_times() -> list[float]:
     return list(found.values())
 
 
-def truth(turns: int) -> list[float]:
-    return shares([min(timed(function) for _ in range(turns * 6)) for function in MIX])
+def under_sampling(runs: int) -> ProfileResult:
+    code = Code.parse(f"for _ in range({runs}): mixed()")
+    return sample(code, globals={"mixed": mixed})
+
+
+def by_clock(function: Workload) -> float:
+    start = perf_counter_ns()
+    function()
+    return perf_counter_ns() - start
+
+
+def best_of(runs: list[list[float]]) -> list[float]:
+    """Give the shares of the functions, each at its fastest."""
+    return shares([min(times) for times in zip(*runs, strict=True)])
 
 
 def misattributed(found: list[float], right: list[float]) -> float:
@@ -266,9 +280,10 @@ def misattributed(found: list[float], right: list[float]) -> float:
 
 
 def distortion(turns: int) -> None:
-    right = truth(turns)
+    alone: list[list[float]] = []
     found: dict[str, list[list[float]]] = {}
-    for turn in range(turns * 6):
+    for turn in range(turns * 2):
+        alone.append([by_clock(function) for function in MIX])
         ours = Profile()
         ours.runcall(mixed)
         result = ours.result()
@@ -285,12 +300,21 @@ def distortion(turns: int) -> None:
             rows["pyinstrument 0.5 ms"] = pyinstrument_times()
         for name, times in rows.items():
             found.setdefault(name, []).append(times)
+    right = best_of(alone)
+    sampled = under_sampling(turns * 25)
+    assert sampled.sampling is not None
+    seen = shares(times_of(sampled.stats()))
+    stated = sum(100 * sampled.sampling.margin(share / 100) for share in seen) / 2
     print(f"\n{'shares of four functions':<26}{'truth':>24}{_list(right):>20}")
     for name, runs in found.items():
-        # The fastest run of each function, as for the truth.
-        best = shares([min(times) for times in zip(*runs, strict=True)])
+        best = best_of(runs)
         points = misattributed(best, right)
         print(f"{name:<26}{points:>18.1f} points{_list(best):>19}")
+    points = misattributed(seen, right)
+    print(
+        f"{'nbprobe --sample':<26}{points:>18.1f} points{_list(seen):>19}"
+        f"   (says of itself: up to {stated:.1f})"
+    )
 
 
 def _list(values: list[float]) -> str:
@@ -323,45 +347,80 @@ def overhead(turns: int) -> None:
         )
 
 
-def steps(seconds: float) -> float:
-    """Steps of a mixed load that fit into a second of this thread's processor time."""
-    done = 0
-    clock, processor = perf_counter_ns(), thread_time_ns()
-    while perf_counter_ns() - clock < seconds * 1e9:
+Spent = tuple[int, int]
+
+
+def work() -> Spent:
+    """Processor time of this thread for some 30 ms of a mixed load, and by the clock; ns."""
+    clock, start = perf_counter_ns(), thread_time_ns()
+    for _ in range(20):
         mixed()
-        done += 1
-    return done / (thread_time_ns() - processor)
+    return thread_time_ns() - start, perf_counter_ns() - clock
+
+
+LOOKS: list[float] = []  # a second
+LOOK_NS: list[float] = []  # processor time of the sampler for each
+
+
+def work_under_sampler() -> Spent:
+    sampler = Sampler(1000)
+    sampler.start()
+    try:
+        return work()
+    finally:
+        sampler.stop()
+        rounds, _, _, cost_ns, ran_ns, _ = sampler.stats()
+        LOOKS.append(rounds / ran_ns * 1e9)
+        LOOK_NS.append(cost_ns / max(rounds, 1))
+
+
+def work_under_pyinstrument() -> Spent:
+    with Pyinstrument(interval=0.001):
+        return work()
+
+
+SAMPLERS: dict[str, Callable[[], Spent]] = {
+    "plain again": work,
+    "nbprobe, 1 kHz": work_under_sampler,
+}
+if Pyinstrument is not None:
+    SAMPLERS["pyinstrument, 1 kHz"] = work_under_pyinstrument
+
+
+def middle(values: list[float]) -> str:
+    """Give the median of a list with its standard error."""
+    found = statistics.median(values)
+    spread = statistics.median(abs(value - found) for value in values)
+    return f"{found:+.2f} % ± {1.2533 * 1.4826 * spread / len(values) ** 0.5:.2f}"
 
 
 def sampling(turns: int) -> None:
-    """What looking from outside costs, each run beside plain ones before and after it."""
-    found: dict[str, list[float]] = {}
-    rate = 0.0
-    for _ in range(turns):
-        for name in ("plain again", "sampler, 1 kHz", "pyinstrument, 1 kHz"):
-            before = steps(0.4)
-            if name.startswith("sampler"):
-                sampler = Sampler(1000)
-                sampler.start()
-                speed = steps(0.8)
-                sampler.stop()
-                rounds, _, _, _, ran_ns, _ = sampler.stats()
-                rate = rounds / ran_ns * 1e9
-            elif name.startswith("py") and Pyinstrument is not None:
-                with Pyinstrument(interval=0.001):
-                    speed = steps(0.8)
+    """What looking from outside costs: pairs of runs, now one first and now the other."""
+    slower: dict[str, list[tuple[float, float]]] = {name: [] for name in SAMPLERS}
+    for turn in range(2 * turns):
+        for name, under in SAMPLERS.items():
+            if turn % 2:
+                plain, looked_at = work(), under()
             else:
-                speed = steps(0.8)
-            beside = (before + steps(0.4)) / 2
-            found.setdefault(name, []).append(100 * (beside / speed - 1))
-    print(f"\nsampling, slower by (median of {turns}; {rate:.0f} looks a second)")
-    for name, slower in found.items():
-        print(f"{name:<26}{statistics.median(slower):>+8.1f} %")
+                looked_at, plain = under(), work()
+            pairs = zip(looked_at, plain, strict=True)
+            in_processor, by_clock = (100 * (a / b - 1) for a, b in pairs)
+            slower[name].append((in_processor, by_clock))
+    title = f"sampling, slower by (median of {2 * turns} pairs)"
+    print(f"\n{title:<46}{'processor time':>18}{'clock':>18}")
+    for name, pairs_of_name in slower.items():
+        columns = zip(*pairs_of_name, strict=True)
+        print(f"{name:<46}" + "".join(f"{middle([*c]):>18}" for c in columns))
+    looks, each = statistics.median(LOOKS), statistics.median(LOOK_NS)
+    print(
+        f"the sampler takes {each / 1000:.1f} us a look, {looks:.0f} looks a second: "
+        f"{looks * each / 1e7:.2f} % of another processor"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--turns", type=int, default=60)
     turns = parser.parse_args().turns
     print(f"Python {sys.version.split()[0]}")
     overhead(turns)

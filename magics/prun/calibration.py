@@ -21,6 +21,7 @@ __all__ = ["Costs", "costs"]
 # Many short runs: some of them are not interrupted even on a busy machine.
 _TURNS = 1000
 _REPEATS = 24
+_PLAIN = 3  # as many as are short beside one that is recorded
 # Loops of this many calls each: in a loop of one, its own end hides part of the cost.
 _CALLS = 4
 
@@ -46,22 +47,26 @@ def costs(builtins: bool) -> Costs:
     Of several runs the fastest counts, so that a busy machine does not make the cost look
     larger than it is: what is subtracted is rather too little than too much.
     """
-    empty_loop = min(_plain(_loop) for _ in range(_REPEATS))
     call_inside, call_outside = _cost(_calls, builtins, 0.0)
     native = _cost(_native_calls, builtins, 0.0) if builtins else (0.0, 0.0)
-    body = min(_plain(_resumes) for _ in range(_REPEATS)) - empty_loop
-    resume = _cost(_resumes, builtins, max(body, 0.0))
+    both = [(_plain(_resumes), _plain(_loop)) for _ in range(_REPEATS)]
+    resumes, empty_loop = (min(times) for times in zip(*both, strict=True))
+    resume = _cost(_resumes, builtins, max(resumes - empty_loop, 0.0))
     other = sum(_cost(_others, builtins, 0.0)) if builtins else 0.0
     return Costs(call_inside, call_outside, *native, *resume, other)
 
 
 def _cost(run: Callable[[], None], builtins: bool, body: float) -> tuple[float, float]:
     """Give the cost inside and outside of a turn, whose callee takes `body` by itself."""
-    plain = min(_plain(run) for _ in range(_REPEATS))
-    totals, insides = zip(
-        *(_recorded(run, builtins) for _ in range(_REPEATS)), strict=True
-    )
-    whole = max(min(totals) - plain, 0.0)
+    plain: list[float] = []
+    recorded: list[tuple[float, float]] = []
+    # In turns: were one kind run after the other, a machine that is slower for some
+    # milliseconds would have all of one and nothing of the other.
+    for _ in range(_REPEATS):
+        plain += (_plain(run) for _ in range(_PLAIN))
+        recorded.append(_recorded(run, builtins))
+    totals, insides = zip(*recorded, strict=True)
+    whole = max(min(totals) - min(plain), 0.0)
     inside = min(max(min(insides) - body, 0.0), whole)
     return inside, whole - inside
 
