@@ -13,6 +13,7 @@ __all__ = ["MAGICS", "record"]
 
 #: The magics that run on engines, by tool. They are the only ones that a request can name.
 MAGICS = {
+    "lprun": ("lprun.magic", "Lprun"),
     "prun": ("prun.magic", "Prun"),
 }
 

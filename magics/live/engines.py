@@ -29,6 +29,7 @@ __all__ = ["Outcome", "ask", "find_view", "profile"]
 
 #: By tool: what makes one result of those of several processes.
 TOOLS = {
+    "lprun": "lprun.merging",
     "prun": "prun.merging",
 }
 

@@ -18,6 +18,7 @@ from IPython.core.magic import (
 from ..cell import Cell
 from ..code import Code
 from ..live.display import NO_LIVE, is_wanted, live
+from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -78,6 +79,7 @@ TABLE = OptionTable(
             "(multiprocessing, concurrent.futures, joblib, os.fork, subprocess), add them "
             "up, and say which could not be.",
         ),
+        ENGINES,
         NO_LIVE,
         Option("threads", ("--threads",), "Show every thread by itself as well."),
         Option(
@@ -130,6 +132,7 @@ Examples::
     In [3]: %lprun -m 'package.*' --sort time --top 5 main()
     In [4]: %lprun --name before main()
     In [5]: %lprun --vs before main()
+    In [6]: %lprun --engines main()
 """
 
 
@@ -176,6 +179,13 @@ class Lprun(ToolMagics):
         assert self.shell is not None
         options = self._options(line)
         earlier = self._earlier(options)
+        if options.engines:
+            whole, failure = on_engines(self.shell, "lprun", line, cell, options)
+            assert isinstance(whole, LineResult)
+            delivered = self._deliver(whole, None, earlier, options)
+            if failure is not None:
+                raise failure
+            return delivered
         code = Cell(self.shell, magic, line, cell, local_ns)
         statement = self._statement(code, options)
         targets = self._targets(code, options)
@@ -227,6 +237,11 @@ class Lprun(ToolMagics):
                 raise OptionError(
                     "-r returns the LineProfiler and -o our result: choose one"
                 )
+            if options.engines and (options.children or options.profiler):
+                raise OptionError(
+                    "--engines counts the lines of the engines' own processes: leave out"
+                    " --children and -r"
+                )
         except OptionError as error:
             raise UsageError(f"%lprun: {error}") from None
         return options
@@ -261,7 +276,7 @@ class Lprun(ToolMagics):
     def _deliver(
         self,
         result: LineResult,
-        profiler: LineProfiler,
+        profiler: LineProfiler | None,
         earlier: LineResult | None,
         options: Parsed,
     ) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..source import source_at
 from .result import Function, LineResult, summed, with_threads
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..live.children import Children, Gathered
 
-__all__ = ["joined", "merged", "with_children"]
+__all__ = ["joined", "merged", "together", "with_children"]
 
 
 def with_children(own: LineResult, children: Children | None) -> LineResult:
@@ -32,6 +33,36 @@ def merged(own: LineResult, gathered: Gathered) -> LineResult:
         processes=gathered.processes,
         other_programs=gathered.others,
     )
+
+
+def together(gathered: Gathered, statement: str, wall_ns: int) -> LineResult:
+    """Make one profile of those of engines, of which there is one at least.
+
+    A function that this side has defined and sent has its text here.
+    """
+    parts = [part for _, part in gathered.results if isinstance(part, LineResult)]
+    nobody = replace(
+        parts[0],
+        statement=statement,
+        functions=(),
+        threads=(),
+        process_of=(),
+        wall_ns=wall_ns,
+        dropped=0,
+        problems=(),
+        ended_by=next((part.ended_by for part in parts if part.ended_by), ""),
+    )
+    result = merged(nobody, gathered)
+    return replace(result, functions=tuple(map(_with_text, result.functions)))
+
+
+def _with_text(function: Function) -> Function:
+    if function.source:
+        return function
+    source = source_at(function.file, function.first, function.name)
+    if not source.lines or source.first != function.first:
+        return function
+    return replace(function, source=source.lines, note=source.note)
 
 
 def joined(own: LineResult, parts: Iterable[tuple[str, LineResult]]) -> LineResult:

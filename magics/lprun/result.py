@@ -243,7 +243,8 @@ class LineResult(Result):
     created : str
         When, ISO 8601, UTC.
     processes : tuple of Process
-        The child processes that were seen, if they were followed.
+        The child processes that were seen, if they were followed; the engines, if it is
+        from them.
     other_programs : int
         Processes of other programs that were seen; they cannot be profiled.
     process_of : tuple of str
@@ -299,15 +300,25 @@ class LineResult(Result):
         """How many lines ran in all, each time counted."""
         return sum(function.hits for function in self.functions)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether engines ran the code, and this process did not."""
+        return any(process.is_remote for process in self.processes)
+
     def by_process(self) -> dict[str, LineResult]:
         """Give the part of each process, by its label; that of the profiled one is ``''``.
+
+        Where engines ran the code, there is no such part.
 
         Returns
         -------
         dict of str to LineResult
             Together they are the whole.
         """
-        places: dict[str, list[int]] = {"": []}
+        places: dict[str, list[int]] = {} if self.is_remote else {"": []}
+        for process in self.processes:
+            if process.is_remote and process.snapshots:
+                places[process.label] = []
         for place, label in enumerate(self.process_of or ("",) * len(self.threads)):
             places.setdefault(label, []).append(place)
         return {

@@ -14,6 +14,7 @@ from ..views.names import clean, one_line
 from ..views.notes import Note
 from ..views.processes import process_table
 from ..views.tables import ROWS, Column, Table
+from . import view_engines
 from .excerpt import numbers
 from .listing import Times, listing, memory_columns, time_columns
 from .result import Function, Line, LineResult
@@ -89,7 +90,8 @@ def text(result: LineResult) -> str:
                 f"{function.total_ns / 1e9:6.2f} seconds -"
                 f" {function.file}:{function.first} - {function.name}\n"
             )
-    lines = [stream.getvalue().rstrip(), "", *_warnings(result), *_hints(result)]
+    lines = [stream.getvalue().rstrip(), *view_engines.lines(result), ""]
+    lines += [*_warnings(result), *_hints(result)]
     return clean("\n".join(lines).strip("\n"))
 
 
@@ -205,6 +207,7 @@ def html(result: LineResult) -> str:
         blocks=blocks,
         rest=_table(result, rest),
         processes=_processes(result),
+        engines=view_engines.tables(result),
         raw=_raw(result),
         notes=_notes(result),
     )
@@ -324,7 +327,7 @@ def _table(result: LineResult, functions: list[Function]) -> Table | None:
 
 
 def _processes(result: LineResult) -> Table | None:
-    if not result.processes:
+    if not result.processes or result.is_remote:
         return None
     times = {label: part.self_ns for label, part in result.by_process().items()}
     return process_table(result.processes, times, result.wall_ns)

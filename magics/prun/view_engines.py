@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ..live.balance import Balance
-from ..views import units
+from ..views.engines import SPREAD, remote_lines, remote_tables, spread_cells
 from ..views.names import one_line
-from ..views.processes import balance_line, remote_table
-from ..views.tables import Column, Hint, Table
+from ..views.tables import Column, Table
 from .result import ProfileResult
-from .view_tables import Titled, short, where
+from .view_tables import short, where
 
 __all__ = ["lines", "spread", "tables"]
 
 _ROWS = 12
 
 _COLUMNS = (
-    Column("waited for", "right"),
-    Column("minimum", "right"),
-    Column("median", "right"),
-    Column("maximum", "right"),
-    Column("imbalance", "right"),
-    Column("most in"),
+    *SPREAD,
     Column("calls", "right"),
     Column("function", code=True),
     Column("where"),
@@ -52,23 +46,16 @@ def spread(result: ProfileResult) -> list[tuple[int, int, Balance]]:
 
 
 def lines(result: ProfileResult) -> list[str]:
-    """Give the table of the processes and how even they are, as lines of text."""
+    """Give the processes and how even they are, as lines of text."""
+    return remote_lines(result.processes, _times(result)) if result.is_remote else []
+
+
+def tables(result: ProfileResult) -> list[tuple[str, Table]]:
+    """Give the table of the processes, and that of the functions, with their titles."""
     if not result.is_remote:
         return []
-    times = _times(result)
-    table = remote_table(result.processes, times).text()
-    even = balance_line("time of each", times)
-    return ["", table, *([even] if even else [])]
-
-
-def tables(result: ProfileResult) -> list[Titled]:
-    """Give the table of the processes, and that of the functions."""
-    times = _times(result)
-    title = balance_line("Time of each", times) or "Processes"
-    shown = [Titled(title, remote_table(result.processes, times))]
-    if len(times) > 1:
-        shown.append(Titled("Own time by process", _functions(result)))
-    return shown
+    own = "Own time by process", _functions(result)
+    return remote_tables(result.processes, _times(result), own)
 
 
 def _times(result: ProfileResult) -> dict[str, float]:
@@ -77,20 +64,12 @@ def _times(result: ProfileResult) -> dict[str, float]:
 
 def _functions(result: ProfileResult) -> Table:
     found = spread(result)
-    rows: list[tuple[str | Hint, ...]] = []
+    rows = []
     for place, calls, balance in found[:_ROWS]:
         function = result.functions[place]
-        figures = (
-            balance.maximum - balance.mean,
-            balance.minimum,
-            balance.median,
-            balance.maximum,
-        )
         rows.append(
             (
-                *(units.seconds(figure / 1e9) for figure in figures),
-                f"{balance.imbalance:.0%}",
-                one_line(balance.most),
+                *spread_cells(balance),
                 f"{calls:,}",
                 one_line(short(function.qualname)),
                 where(function.file, function.line),

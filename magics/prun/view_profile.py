@@ -211,7 +211,7 @@ def html(result: ProfileResult) -> str:
         profiles=parts,
         fold=result.fold,
         processes=_processes(result),
-        engines=view_engines.tables(result) if result.is_remote else (),
+        engines=view_engines.tables(result),
         more=max(0, len(shown.threads) - _THREADS),
         notes=_notes(result),
     )

@@ -14,6 +14,8 @@ import nbprobe
 from nbprobe import live
 from nbprobe.live.balance import Balance
 from nbprobe.live.engines import ask
+from nbprobe.lprun.result import LineResult
+from nbprobe.lprun.view_engines import spread as spread_of_lines
 from nbprobe.prun.result import ProfileResult
 from nbprobe.prun.view_engines import spread
 
@@ -263,6 +265,55 @@ def test_usage_errors_are_one_line(connected: Session, monkeypatch: Any) -> None
     assert said("%prun --engines work(1)") == (
         "%prun --engines: ipyparallel is not installed; pip install 'nbprobe[ipyparallel]'"
     )
+
+
+def test_lines_are_added_up(connected: Session) -> None:
+    ran = connected.run("%lprun -v lines --engines -f work -f leaf view work(share)")
+    assert ran.error is None
+    result = connected.names["lines"]
+    assert isinstance(result, LineResult)
+    hits = {
+        label: {each.name: each.hits for each in part.functions}
+        for label, part in result.by_process().items()
+    }
+    assert hits == {
+        f"engine {number}": {"work": 1, "leaf": share}
+        for number, share in enumerate((100, 200, 300, 1400))
+    }
+    (leaf,) = (each for each in result.functions if each.name == "leaf")
+    assert leaf.hits == 2000
+    # Defined on the engines: their text is known there.
+    assert leaf.source == ("def leaf(number):", "    return number * number")
+    own = sum(part.self_ns for part in result.by_process().values())
+    assert result.self_ns == pytest.approx(own)
+    assert "2000" in ran.stdout and "return number * number" in ran.stdout
+    assert "4 engines: 4 finished" in ran.stdout
+    *_, balance = spread_of_lines(result)[0]
+    assert balance.most == "engine 3"
+    assert "Own time by engine" in result._repr_mimebundle_()["text/html"]
+
+
+def test_lines_of_a_function_that_was_sent_have_their_text(view: Any) -> None:
+    def counted(count: int) -> int:
+        total = 0
+        for number in range(count):
+            total += number
+        return total
+
+    result = live.profile(view, counted, 10, tool="lprun")
+    (function,) = (each for each in result.functions if each.name.endswith("counted"))
+    assert function.hits == 4 * (1 + 11 + 10 + 1)
+    assert function.source[0].strip() == "def counted(count: int) -> int:"
+
+
+def test_lines_until_an_error(connected: Session) -> None:
+    ran = connected.run("%lprun --engines -f work view work(3); 1 / (share < 1000)")
+    assert isinstance(ran.error, ipyparallel.CompositeError)
+    assert "ended early by ZeroDivisionError" in ran.stdout
+    said = connected.run("%lprun --engines -f nobody view work(3)").usage_error
+    assert said.startswith("%lprun: ") and "nobody" in said
+    said = connected.run("%lprun --engines --children view work(3)").usage_error
+    assert "leave out" in said
 
 
 def test_what_is_no_view_is_refused(client: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nbprobe.live.processes import Process
 from nbprobe.lprun.result import Function, Line, LineMemory, LineResult
 from nbprobe.results import Result
 from nbprobe.timeit.result import Comparison, Fit, Ratio, Scaling, TimeitResult
@@ -351,6 +352,25 @@ def threaded() -> LineResult:
     return lines(measured, threads=("MainThread", "worker <1>"), by_thread=True)
 
 
+def on_engines() -> LineResult:
+    """The lines of two engines, the second of which the first waits for."""
+    engines = tuple(
+        Process(
+            pid=number,
+            parent=1,
+            name=f"engine {number}",
+            state="finished",
+            until_ns=60_000_000,
+            snapshots=1,
+            kind="engine",
+            host="<node>",
+        )
+        for number in (7, 8)
+    )
+    labels = tuple(engine.label for engine in engines)
+    return replace(threaded(), by_thread=False, processes=engines, process_of=labels)
+
+
 def line_difference() -> Result:
     """What became of a function when the line that mattered was changed."""
     better = SLOW.replace("found = []", "found = {}").replace(
@@ -504,6 +524,7 @@ GALLERY: dict[str, Callable[[], Result]] = {
         )
     ),
     "lprun_threads": threaded,
+    "lprun_engines": on_engines,
     "lprun_fifty": fifty,
     "lprun_endless": endless,
     "lprun_problems": lambda: lines(
