@@ -18,6 +18,7 @@ from .._core import (
     Allocations,
     ResidentPeak,
     ResidentSampler,
+    leave_out_thread,
     process_tree,
     resident,
 )
@@ -253,12 +254,28 @@ class _Measurement:
         first : Allocations, optional
             Of the first run, to find what it and this one have left.
         """
-        children = self.settings.children
-        tree = process_tree()[0] if children else 0
+        leave_out_thread()  # what is ours is not what the run leaves
+        try:
+            return self._one_seen(run, alive, first)
+        finally:
+            leave_out_thread(False)
+
+    def _one_seen(
+        self,
+        run: Callable[[], object],
+        alive: Allocations,
+        first: Allocations | None,
+    ) -> _Taken:
+        """Do that in a thread that is left out but for the run."""
+        tree = process_tree()[0] if self.settings.children else 0
         collections = _collections()
         start_ns = time.perf_counter_ns()
         try:
-            run()
+            leave_out_thread(False)
+            try:
+                run()
+            finally:
+                leave_out_thread()
         except BaseException:
             self._book(self._taken(start_ns, collections, tree))
             raise
