@@ -10,21 +10,11 @@ from ..memit.profiler import LineProfiler, show_results
 from ..memit.stamped import run as run_stamped
 from ..memit.watch import BACKENDS
 from ..options import Option, OptionError, OptionTable, Parsed
-from ..timeit.options import whole
+from ..timeit.options import above_zero, whole
 
 SUMMARY = (
     "memory by line of functions with @profile; flags of python -m memory_profiler"
 )
-
-
-def _mebibytes(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e9:
-        raise ValueError("a number of MiB above 0")
-    return number
 
 
 TABLE = OptionTable(
@@ -35,7 +25,7 @@ TABLE = OptionTable(
             ("--pdb-mmem",),
             "Step into the debugger when more than MAXMEM MiB are resident.",
             "MAXMEM",
-            _mebibytes,
+            above_zero("MiB"),
         ),
         Option(
             "precision",

@@ -11,18 +11,9 @@ from ..errors import NbprobeError
 from ..memit import files, record
 from ..memit.watch import BACKENDS
 from ..options import Option, OptionError, OptionTable, Parsed
+from ..timeit.options import above_zero
 
 SUMMARY = "the memory of a program over time; every verb and flag of mprof"
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e9:
-        raise ValueError("a number of seconds above 0")
-    return number
 
 
 def _window(text: str) -> tuple[float, float]:
@@ -51,7 +42,7 @@ _RUN = (
         ("-T", "--interval"),
         "Look every S seconds [default 0.1]. A higher peak in between is recorded too.",
         "S",
-        _seconds,
+        above_zero("seconds"),
         0.1,
     ),
     Option(
@@ -73,7 +64,7 @@ _RUN = (
         ("-t", "--timeout"),
         "Watch for S seconds [default: to its end; with attach an hour].",
         "S",
-        _seconds,
+        above_zero("seconds"),
     ),
     Option(
         "output",

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from ..options import Option
-from ..timeit.options import whole
+from ..timeit.options import above_zero, whole
 
 __all__ = ["CHILDREN", "INTERVAL", "NATIVE", "REPEAT", "TIMEOUT", "seconds", "size"]
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
-def seconds(text: str) -> float:
-    """Read a number of seconds above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e9:
-        raise ValueError("a number of seconds above 0")
-    return number
+seconds = above_zero("seconds")
 
 
 def _timeout(text: str) -> float:

@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 from ..options import Option, OptionError, Parsed
 
-__all__ = ["BUDGET", "COUNTERS", "EACH", "SCALE", "STATISTIC", "VS", "check", "whole"]
+__all__ = [
+    "BUDGET",
+    "COUNTERS",
+    "EACH",
+    "SCALE",
+    "STATISTIC",
+    "VS",
+    "above_zero",
+    "check",
+    "whole",
+]
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -29,14 +39,20 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return convert
 
 
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise ValueError("a number of seconds above 0")
-    return number
+def above_zero(what: str) -> Callable[[str], float]:
+    """Make the converter of a number of `what`, such as seconds, above 0."""
+
+    def convert(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        # More than 30 years of seconds is a slip, and beyond what the system can wait.
+        if not 0 < number < 1e9:
+            raise ValueError(f"a number of {what} above 0")
+        return number
+
+    return convert
 
 
 def _statement(text: str) -> str:
@@ -88,7 +104,7 @@ BUDGET = Option(
     "Measure for about S seconds [default 0.3]. A statement "
     "that takes longer is executed once.",
     "S",
-    _seconds,
+    above_zero("seconds"),
     0.3,
 )
 STATISTIC = Option(
