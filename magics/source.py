@@ -11,18 +11,18 @@ import ast
 import copy
 import functools
 import inspect
-import linecache
 import os
 import site
 import sys
 import sysconfig
-import tokenize
 import types
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from .texts import is_kept, is_made_up, texts_of
 
 __all__ = [
     "Source",
@@ -67,7 +67,9 @@ class Source:
     tree: ast.AST | None
 
 
-def source_of(code: CodeType, namespace: Mapping[str, Any] | None = None) -> Source:
+def source_of(
+    code: CodeType, namespace: Mapping[str, Any] | None = None, text: str = ""
+) -> Source:
     """Find the text of a code object.
 
     Parameters
@@ -77,6 +79,8 @@ def source_of(code: CodeType, namespace: Mapping[str, Any] | None = None) -> Sou
     namespace : mapping, optional
         The globals of its function: they name the loader that has the text of a module
         that is in no file, such as one in a zip archive.
+    text : str, optional
+        What `known_text` gave: it is tried first, and may be gone since.
 
     Returns
     -------
@@ -85,16 +89,17 @@ def source_of(code: CodeType, namespace: Mapping[str, Any] | None = None) -> Sou
     """
     best, source = _NOTHING, None
     texts = 0
-    for text in _texts(code.co_filename, namespace):
+    others = texts_of(code.co_filename, namespace)
+    for each in (text, *others) if text else others:
         texts += 1
-        quality, found = _File.read(code.co_filename, text).find(code)
+        quality, found = _File.read(code.co_filename, each).find(code)
         if quality == _EXACT:
             return found
         if quality > best:
             best, source = quality, found
     if source is not None:
         return source
-    note = NO_TEXT if _is_made_up(code.co_filename) else UNREADABLE
+    note = NO_TEXT if is_made_up(code.co_filename) else UNREADABLE
     note = CHANGED if texts else note
     return Source(code.co_filename, code.co_firstlineno, (), note, None)
 
@@ -111,11 +116,11 @@ def source_at(file: str, first: int, name: str) -> Source:
     name : str
         Its name; that of a class or outer function may stand before it.
     """
-    for text in _texts(file, None):
+    for text in texts_of(file, None):
         source = _File.read(file, text).at(first, name.rpartition(".")[2])
         if source.lines:
             return source
-    note = NO_TEXT if _is_made_up(file) else UNREADABLE
+    note = NO_TEXT if is_made_up(file) else UNREADABLE
     return Source(file, first, (), note, None)
 
 
@@ -140,103 +145,11 @@ def is_users(code: CodeType) -> bool:
 
 def is_users_file(file: str) -> bool:
     """Whether code that names this file is of the user."""
-    if _is_made_up(file):
-        return bool(next(_texts(file, None), None))
+    if file.startswith("<frozen "):
+        return False
+    if is_made_up(file):
+        return bool(next(texts_of(file, None), None))
     return not os.path.abspath(file).startswith(_installed())
-
-
-# ---- texts ----
-
-
-def _is_made_up(file: str) -> bool:
-    """Whether it is a name that only linecache can know: ``<string>`` and the like."""
-    return file.startswith("<") and file.endswith(">")
-
-
-def _texts(file: str, namespace: Mapping[str, Any] | None) -> Iterator[str]:
-    """Give every text that may be the file's: the one of the import before today's."""
-    seen = set()
-    for find in (_cached_text, _text_of_history, _text_on_disk, _text_of_loader):
-        text = find(file, namespace)
-        if text and text not in seen:
-            seen.add(text)
-            yield text
-
-
-def _cached_text(file: str, _: Mapping[str, Any] | None) -> str:
-    entry = linecache.cache.get(file)
-    # An entry of length 1 is a promise to ask a loader.
-    return "".join(entry[2]) if entry is not None and len(entry) == 4 else ""
-
-
-def _is_kept(file: str) -> bool:
-    """Whether the name is that of one text only, as the names of cells are.
-
-    Their code may differ from what the text alone compiles to: IPython compiles statement
-    by statement, and may transform them.
-    """
-    entry = linecache.cache.get(file)
-    return entry is not None and len(entry) == 4 and entry[1] is None
-
-
-def _text_of_history(file: str, _: Mapping[str, Any] | None) -> str:
-    """Find a cell in IPython's history, when linecache was cleared."""
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell: Any = get_ipython() if get_ipython else None
-    numbers = getattr(getattr(shell, "compile", None), "_filename_map", {})
-    cells = shell.user_ns.get("In") if file in numbers else None
-    if isinstance(cells, list) and numbers[file] < len(cells):
-        return str(cells[numbers[file]])
-    return ""
-
-
-def _text_on_disk(file: str, _: Mapping[str, Any] | None) -> str:
-    if _is_made_up(file):
-        return ""
-    # As linecache does: a relative name may be meant from any folder of the path.
-    folders = [""] if os.path.isabs(file) else ["", *filter(_is_text, sys.path)]
-    for folder in folders:
-        path = os.path.join(folder, file)
-        try:
-            state = os.stat(path)
-            return _read(path, state.st_mtime_ns, state.st_size)
-        except (OSError, UnicodeError, SyntaxError, ValueError):
-            continue
-    return ""
-
-
-@functools.lru_cache(maxsize=16)
-def _read(path: str, _mtime: int, _size: int) -> str:
-    """Read a file once for all functions in it, until it changes."""
-    with tokenize.open(path) as stream:
-        return stream.read()
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _text_of_loader(file: str, namespace: Mapping[str, Any] | None) -> str:
-    if namespace is None:
-        namespace = _namespace_of(file)
-    spec = namespace.get("__spec__")
-    loader = getattr(spec, "loader", None) or namespace.get("__loader__")
-    name = getattr(spec, "name", None) or namespace.get("__name__")
-    get_source = getattr(loader, "get_source", None)
-    if get_source is None or namespace.get("__file__") != file:
-        return ""
-    try:
-        return get_source(name) or ""
-    # A loader is anybody's code; that it cannot tell is all that matters here.
-    except Exception:
-        return ""
-
-
-def _namespace_of(file: str) -> Mapping[str, Any]:
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == file:
-            return vars(module)
-    return {}
 
 
 # ---- one text ----
@@ -268,7 +181,7 @@ class _File:
                 if _means_the_same(code, other):
                     return _MOVED, self._source(code, other.co_firstlineno, "")
         if self._is_alike(code):
-            note = "" if _is_kept(self._file) else UNSURE
+            note = "" if is_kept(self._file) else UNSURE
             return _ALIKE, self._source(code, code.co_firstlineno, note)
         return _NOTHING, Source(self._file, code.co_firstlineno, (), CHANGED, None)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from nbprobe import source
+from nbprobe import source, texts
 from nbprobe.source import Source, functions_in, is_users, source_of
 
 TEXT = '''\
@@ -105,6 +105,45 @@ def test_text_that_linecache_still_has_from_before_the_edit(folder: Path) -> Non
     linecache.getlines(str(path))
     path.write_text("nothing = 1\n")
     assert text_of(module.plain) == (3, "def plain(x):\n    return x + 1", "")
+
+
+def test_text_that_is_sure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "sure.py"
+    path.write_text(TEXT)
+    code = importlib.import_module("sure").plain.__code__
+    # GIVEN a file that is younger than the process
+    assert texts.known_text(code) == ""
+    # or older
+    monkeypatch.setattr(texts, "_STARTED_NS", path.stat().st_ctime_ns + 1)
+    assert texts.known_text(code) == TEXT
+    # THEN one that is changed is not sure any more, whatever its time is set to
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.write_text(TEXT.replace("x + 1", "x + 2"))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert texts.known_text(code) == ""
+    # AND what was sure is found again when it is gone from the disk
+    assert source_of(code, None, TEXT).lines == ("def plain(x):", "    return x + 1")
+
+
+def test_text_of_a_cell_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = (len(TEXT), None, TEXT.splitlines(True), "<cell of mine>")
+    monkeypatch.setitem(linecache.cache, "<cell of mine>", entry)
+    scope: dict[str, Any] = {}
+    exec(compile(TEXT, "<cell of mine>", "exec"), scope)
+    assert texts.known_text(scope["plain"].__code__) == TEXT
+    # Another text of that name is not its.
+    exec(compile("\n" * 5 + "def other(): pass", "<cell of mine>", "exec"), scope)
+    assert texts.known_text(scope["other"].__code__) == ""
+    exec(compile("\n" * 50 + "def other(): pass", "<cell of mine>", "exec"), scope)
+    assert texts.known_text(scope["other"].__code__) == ""
+
+
+def test_process_began_before_now_and_not_long_ago() -> None:
+    import time
+
+    if sys.platform == "linux":
+        assert 0 < time.time() - texts._STARTED_NS / 1e9 < 24 * 3600
 
 
 def test_file_that_is_gone(folder: Path) -> None:

@@ -8,7 +8,6 @@
 
 #include "compat.h"
 #include "linerows.h"
-#include "statements.h"
 
 /* ---- start and stop ---- */
 
@@ -122,9 +121,10 @@ PyDoc_STRVAR(
     "Parameters\n"
     "----------\n"
     "what : function, method or code\n"
-    "statements : dict of int to int, optional\n"
+    "statements : dict of int to int, or bytes, optional\n"
     "    First line of the statement of each line; a line that is missing is\n"
-    "    its own. Lines of one statement are counted as one.\n"
+    "    its own. Lines of one statement are counted as one. Bytes are those\n"
+    "    of logical_lines(), for all of the file.\n"
     "is_new : bool, optional\n"
     "    No function has this code yet, and no frame runs it: there is nothing\n"
     "    to look for; see prepare().\n"
@@ -159,7 +159,7 @@ engine_add(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
                      Py_TYPE(args[0])->tp_name);
         return NULL;
     }
-    nbp_statements statements;
+    nbp_statement_map statements;
     if (nbp_statements_read(n_args > 1 ? args[1] : NULL, &statements) < 0 ||
         claim(self) < 0) {
         return NULL;

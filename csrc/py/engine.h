@@ -9,6 +9,7 @@
 
 #include "allochooks.h"
 #include "instrument.h"
+#include "statements.h"
 
 enum {
     /* How the lines of a code object are measured; both when a frame of it was running
@@ -23,7 +24,7 @@ typedef struct {
     PyObject *instrumented; /* owned; `original` itself when nothing could be changed */
     bool has_probes;        /* else `instrumented` differs in nested code at most */
     nbp_code_lines table;
-    nbp_statements statements; /* `first` is owned */
+    nbp_statement_map statements; /* one reference */
     int how;
 } nbp_function;
 
@@ -51,7 +52,8 @@ nbp_function *nbp_engine_find(nbp_engine *self, PyObject *code);
 
 /* Adds `code` and the codes nested in it, with probes where they can have them: 0, or
  * -1 with an exception set. Does nothing for a code that is there already. */
-int nbp_engine_add(nbp_engine *self, PyObject *code, const nbp_statements *statements);
+int nbp_engine_add(nbp_engine *self, PyObject *code,
+                   const nbp_statement_map *statements);
 
 /* Frees all functions; the engine is about to go. */
 void nbp_engine_clear_functions(nbp_engine *self);

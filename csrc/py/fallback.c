@@ -71,9 +71,9 @@ nbp_event_end(const nbp_event *at)
 static int64_t
 slot_of(const nbp_function *function, int line)
 {
-    int64_t at = (int64_t)line - function->statements.from;
-    if (at >= 0 && at < function->statements.count) {
-        line = function->statements.first[at];
+    int64_t at = (int64_t)line - function->statements.view.from;
+    if (at >= 0 && at < function->statements.view.count) {
+        line = function->statements.view.first[at];
     }
     return nbp_code_lines_slot(&function->table, line);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The code objects that an engine measures, each beside its copy with probes. */
 #include "engine.h"
-#include "statements.h"
 
 nbp_function *
 nbp_engine_find(nbp_engine *self, PyObject *code)
@@ -52,7 +51,7 @@ append_function(nbp_engine *self, nbp_function *function)
 /* The constants of `code` with the codes among them instrumented; a new reference. */
 static PyObject *
 instrument_nested(nbp_engine *self, PyCodeObject *code,
-                  const nbp_statements *statements, int *changed)
+                  const nbp_statement_map *statements, int *changed)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(code->co_consts);
     PyObject *constants = PyTuple_New(n);
@@ -73,25 +72,26 @@ instrument_nested(nbp_engine *self, PyCodeObject *code,
 
 /* Fills in what `function`, of which only `original` is known, becomes. */
 static int
-instrument(nbp_engine *self, nbp_function *function, const nbp_statements *statements)
+instrument(nbp_engine *self, nbp_function *function,
+           const nbp_statement_map *statements)
 {
     PyCodeObject *code = (PyCodeObject *)function->original;
     int changed = 0;
     PyObject *constants = instrument_nested(self, code, statements, &changed);
-    if (constants == NULL ||
-        nbp_statements_copy(statements, &function->statements) < 0) {
-        Py_XDECREF(constants);
+    if (constants == NULL) {
         return -1;
     }
-    function->instrumented = nbp_instrument(self->state, code, constants, statements,
-                                            self->lines, &function->table);
+    function->statements = nbp_statements_share(statements);
+    function->instrumented = nbp_instrument(
+        self->state, code, constants, &statements->view, self->lines, &function->table);
     function->has_probes = function->instrumented != NULL;
     if (!function->has_probes && !PyErr_Occurred()) {
         function->instrumented =
             changed ? nbp_replace_constants(self->state, code, constants)
                     : Py_NewRef(function->original);
         if (function->instrumented != NULL &&
-            nbp_code_lines_of(code, statements, self->lines, &function->table) < 0) {
+            nbp_code_lines_of(code, &statements->view, self->lines, &function->table) <
+                0) {
             Py_CLEAR(function->instrumented);
         }
     }
@@ -100,7 +100,7 @@ instrument(nbp_engine *self, nbp_function *function, const nbp_statements *state
 }
 
 int
-nbp_engine_add(nbp_engine *self, PyObject *code, const nbp_statements *statements)
+nbp_engine_add(nbp_engine *self, PyObject *code, const nbp_statement_map *statements)
 {
     if (nbp_engine_find(self, code) != NULL) {
         return 0;

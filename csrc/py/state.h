@@ -49,6 +49,7 @@ nbp_state_of(PyObject *module)
 nbp_state *nbp_state_of_type(PyTypeObject *type);
 
 /* Each adds its functions and types to `module`: 0, or -1 with an exception set. */
+int nbp_add_alive(PyObject *module);
 int nbp_add_allocations(PyObject *module);
 int nbp_add_calls(PyObject *module);
 int nbp_add_clock(PyObject *module);
@@ -61,6 +62,7 @@ int nbp_add_fit(PyObject *module);
 int nbp_add_frames(PyObject *module);
 int nbp_add_heap(PyObject *module);
 int nbp_add_lastword(PyObject *module);
+int nbp_add_logicallines(PyObject *module);
 int nbp_add_loop(PyObject *module);
 int nbp_add_memory(PyObject *module);
 int nbp_add_names(PyObject *module);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which lines belong to one statement, as Python code says it: {line: first line of its
- * statement}. */
+ * statement}, or the bytes that logical_lines() gave. */
 #ifndef NBP_STATEMENTS_H
 #define NBP_STATEMENTS_H
 
@@ -8,13 +8,19 @@
 
 #include "rewrite.h"
 
-/* Reads `mapping` (NULL or None: every line is a statement) into `*out`, to be cleared
- * by the caller: 0, or -1 with an exception set. */
-int nbp_statements_read(PyObject *mapping, nbp_statements *out);
+/* One for all codes of a file: those that keep it have a reference to `bytes`. */
+typedef struct {
+    nbp_statements view; /* into `bytes` */
+    PyObject *bytes;     /* owned; NULL: every line is a statement */
+} nbp_statement_map;
 
-/* A copy to be cleared as well: 0, or -1 with an exception set and nothing to clear. */
-int nbp_statements_copy(const nbp_statements *from, nbp_statements *to);
+/* Reads `lines` (NULL or None: every line is a statement) into `*out`, to be cleared by
+ * the caller: 0, or -1 with an exception set. */
+int nbp_statements_read(PyObject *lines, nbp_statement_map *out);
 
-void nbp_statements_clear(nbp_statements *self);
+/* Another reference to the same, to be cleared as well. */
+nbp_statement_map nbp_statements_share(const nbp_statement_map *self);
+
+void nbp_statements_clear(nbp_statement_map *self);
 
 #endif /* NBP_STATEMENTS_H */

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import CodeType, FrameType, FunctionType, ModuleType
 
-from ..source import is_users
+from .._core import functions_by_file
+from ..source import is_users_file
 
 __all__ = ["functions_alive", "modules_named", "users_functions"]
 
@@ -19,15 +19,12 @@ def users_functions() -> list[FunctionType]:
 
     But for those that run, see `functions_alive`.
     """
-    is_users_file: dict[str, bool] = {}
-
-    def is_wanted(code: CodeType) -> bool:
-        file = code.co_filename
-        if file not in is_users_file:
-            is_users_file[file] = is_users(code)
-        return is_users_file[file]
-
-    return functions_alive(is_wanted)
+    return _idle(
+        each
+        for file, functions in functions_by_file().items()
+        if is_users_file(file)
+        for each in functions
+    )
 
 
 def functions_alive(is_wanted: Callable[[CodeType], bool]) -> list[FunctionType]:
@@ -36,6 +33,16 @@ def functions_alive(is_wanted: Callable[[CodeType], bool]) -> list[FunctionType]
     Those that are running in this thread are left out: they are what called the profiler,
     not what it is to measure.
     """
+    return _idle(
+        each
+        for functions in functions_by_file().values()
+        for each in functions
+        if is_wanted(each.__code__)
+    )
+
+
+def _idle(functions: Iterable[FunctionType]) -> list[FunctionType]:
+    """Leave out what runs in this thread, and all but one function of each code."""
     running = set()
     frame: FrameType | None = sys._getframe()
     while frame is not None:
@@ -43,14 +50,10 @@ def functions_alive(is_wanted: Callable[[CodeType], bool]) -> list[FunctionType]
         frame = frame.f_back
     # By identity: equal code of two files is not the same.
     found: dict[int, FunctionType] = {}
-    # Through the heap, as methods, closures and callbacks are in no module's names.
-    for each in gc.get_objects():
-        if type(each) is not FunctionType:
-            continue
-        code = each.__code__
-        if is_wanted(code) and id(code) not in running:
-            found.setdefault(id(code), each)
-    # File by file, as each is read and parsed once then.
+    for each in functions:
+        if id(each.__code__) not in running:
+            found.setdefault(id(each.__code__), each)
+    # File by file, as each is read once then.
     return sorted(
         found.values(),
         key=lambda function: (

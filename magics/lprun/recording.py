@@ -6,12 +6,14 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType
+from typing import Any
 
 from .._core import LineEngine
 from ..source import Source, source_of
+from ..texts import known_text
 from .calibration import event_costs
 from .result import Function, Line, LineMemory, merged
-from .statements import statement_lines
+from .statements import lines_of_statements, statement_lines
 
 __all__ = ["Recording"]
 
@@ -45,6 +47,9 @@ class Recording:
         self._native = native
         # By identity throughout: codes of equal text are equal, wherever they are from.
         self._roots: dict[int, tuple[CodeType, FunctionType | None]] = {}
+        # What is registered may be thousands of functions, of which few are called: the
+        # text of their file is kept, and what is theirs of it is found when it is shown.
+        self._texts: dict[int, tuple[CodeType, Mapping[str, Any] | None, str]] = {}
         self._sources: dict[int, Source] = {}
         # Codes that another engine put its probes into -> the same without them.
         self._aliases: dict[int, tuple[CodeType, CodeType]] = {}
@@ -70,16 +75,25 @@ class Recording:
             self._join(function)
             return False
         namespace = function.__globals__ if function is not None else None
+        text = known_text(code)
         for each in _nested(code):
-            if id(each) not in self._sources:
-                self._sources[id(each)] = source_of(each, namespace)
+            self._texts.setdefault(id(each), (each, namespace, text))
         self._register(code, is_new=is_new)
         self._roots[id(code)] = code, function
         return True
 
     def _register(self, code: CodeType, *, is_new: bool = False) -> None:
-        tree = self.source(code).tree
-        statements = statement_lines(tree) if tree is not None else None
+        """Have the engine measure a code; its file is parsed if there is no other way."""
+        root = self.root(code)
+        text = self._texts[id(root)][2]
+        statements: bytes | dict[int, int] | None = None
+        if text:
+            statements = lines_of_statements(root, text)
+        if statements is None:
+            for each in _nested(root):
+                self.source(each)
+            tree = self.source(root).tree
+            statements = statement_lines(tree) if tree is not None else None
         self.engine.add(code, statements, is_new)
 
     def prepare(self, module: CodeType, is_wanted: Callable[[CodeType], bool]) -> None:
@@ -105,7 +119,10 @@ class Recording:
 
     def source(self, code: CodeType) -> Source:
         """Give the text of a code that is registered, or nested in one that is."""
-        return self._sources[id(self.root(code))]
+        key = id(self.root(code))
+        if key not in self._sources:
+            self._sources[key] = source_of(*self._texts[key])
+        return self._sources[key]
 
     def _is_known(self, code: CodeType) -> bool:
         try:

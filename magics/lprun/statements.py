@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import ast
+import functools
 from typing import TYPE_CHECKING
 
+from .._core import logical_lines
 from ..source import statements_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import CodeType
+
+
+def lines_of_statements(code: CodeType, text: str) -> bytes | None:
+    """Do what `statement_lines` does for all of a file, without parsing it.
+
+    Parameters
+    ----------
+    code : CodeType
+    text : str
+        That of its file.
+
+    Returns
+    -------
+    bytes or None
+        See `logical_lines`. None when that cannot tell: the text is no plain Python, or
+        the code is a lambda that begins within a statement, and has lines of its own.
+    """
+    statements = _logical_lines(text)
+    if statements is None:
+        return None
+    first = memoryview(statements).cast("i")
+    begins = code.co_firstlineno
+    if begins > len(first) or (code.co_name[0] == "<" and first[begins - 1] != begins):
+        return None
+    return statements
+
+
+@functools.lru_cache(maxsize=512)
+def _logical_lines(text: str) -> bytes | None:
+    if "\r" in text:
+        return None
+    try:
+        return logical_lines(text)
+    except ValueError:
+        return None
+
 
 #: What has statements inside: only its head is one statement.
 _COMPOUND = (
