@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..live.processes import describe
 from ..places import place_of
 from ..views import units
+from ..views.processes import ChildrenView
 from ..views.names import clean, one_line
 from ..views.notes import Note
-from ..views.processes import process_table
 from ..views.tables import ROWS, Column, Table
 from . import view_engines
 from .excerpt import numbers
@@ -92,6 +92,8 @@ def text(result: LineResult) -> str:
             )
     lines = [stream.getvalue().rstrip(), *view_engines.lines(result), ""]
     lines += [*_warnings(result), *_hints(result)]
+    if children := _children(result):
+        lines += ["", *children.lines()]
     return clean("\n".join(lines).strip("\n"))
 
 
@@ -206,7 +208,7 @@ def html(result: LineResult) -> str:
         hottest=[_hot(result, *pair) for pair in _hottest(result)],
         blocks=blocks,
         rest=_table(result, rest),
-        processes=_processes(result),
+        children=_children(result),
         engines=view_engines.tables(result),
         raw=_raw(result),
         notes=_notes(result),
@@ -326,11 +328,14 @@ def _table(result: LineResult, functions: list[Function]) -> Table | None:
     return Table.capped(_COLUMNS, rows[:ROWS], len(rows))
 
 
-def _processes(result: LineResult) -> Table | None:
+def _children(result: LineResult) -> ChildrenView | None:
     if not result.processes or result.is_remote:
         return None
-    times = {label: part.self_ns for label, part in result.by_process().items()}
-    return process_table(result.processes, times, result.wall_ns)
+    parts = {
+        label: {function.name: function.self_ns for function in part.functions}
+        for label, part in result.by_process().items()
+    }
+    return ChildrenView(result.processes, parts, result.wall_ns)
 
 
 def _memory_notes(result: LineResult) -> list[Note]:

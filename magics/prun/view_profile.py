@@ -10,12 +10,11 @@ from functools import partial
 
 from ..live.processes import describe
 from ..views import units
+from ..views.processes import ChildrenView
 from ..views.icicle import Block, Icicle, icicle
 from ..views.names import clean, one_line
 from ..views.network import Network
 from ..views.notes import Note
-from ..views.processes import process_table
-from ..views.tables import Table
 from . import view_engines, view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows
@@ -67,7 +66,10 @@ def text(result: ProfileResult) -> str:
     if shown.memory:
         table = allocation_table(rows(shown), names_of(shown.functions))
         lines += ["", table.title, table.table.text()]
-    return "\n".join([*lines, *view_engines.lines(result), *_warnings(result)])
+    lines += [*view_engines.lines(result), *_warnings(result)]
+    if children := _children(result):
+        lines += ["", *children.lines()]
+    return "\n".join(lines)
 
 
 def _by_thread(result: ProfileResult) -> Iterator[ProfileResult]:
@@ -210,18 +212,29 @@ def html(result: ProfileResult) -> str:
         warnings=_warnings(result),
         profiles=parts,
         fold=result.fold,
-        processes=_processes(result),
+        children=_children(result),
         engines=view_engines.tables(result),
         more=max(0, len(shown.threads) - _THREADS),
         notes=_notes(result),
     )
 
 
-def _processes(result: ProfileResult) -> Table | None:
+def _children(result: ProfileResult) -> ChildrenView | None:
     if not result.processes or result.is_remote:
         return None
-    times = {label: part.total_ns for label, part in result.by_process().items()}
-    return process_table(result.processes, times, result.wall_ns)
+    return ChildrenView(
+        result.processes,
+        {label: _own_times(part) for label, part in result.by_process().items()},
+        result.wall_ns,
+    )
+
+
+def _own_times(part: ProfileResult) -> dict[str, float]:
+    times = Counter[str]()
+    for thread in part.threads:
+        for function, time_ns in zip(thread.function, thread.self_ns, strict=True):
+            times[part.functions[function].qualname] += time_ns  # type: ignore[assignment]
+    return dict(times)
 
 
 def _part(result: ProfileResult, name: str, orders: int) -> _Part:

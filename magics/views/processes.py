@@ -1,82 +1,40 @@
-"""The processes of a profile: each one's share, and when it ran, as a table with bars."""
+"""The child processes of a profile: what each did, how even it was, and when each ran."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum
 
+from ..live.balance import Balance
 from ..live.processes import STATES, Process
 from . import units
-from .colours import BLUE, ORANGE
-from .drawing import Picture, picture, rect
+from .colours import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, TEAL, VIOLET
+from .drawing import Picture, picture, rect, text
 from .names import one_line
 from .tables import Column, Table
 
-__all__ = ["process_table", "state_of"]
+__all__ = ["ChildrenView", "state_of"]
 
 _WIDTH = 160
 _HEIGHT = 12
+_LEGEND_STEP = 14
+_COLOURS = (BLUE, GREEN, VIOLET, TEAL, MAGENTA, AMBER)
+_REST = "all others"
+# Rows and letters of the text.
+_LINES = 16
+_LETTERS = 32
 
 _COLUMNS = (
     Column("process"),
     Column("time", "right"),
     Column("%", "right"),
-    Column("share"),
+    Column("functions"),
     Column("when"),
     Column("messages", "right"),
     Column("state"),
 )
-
-
-def process_table(
-    processes: Sequence[Process], times_ns: Mapping[str, float], wall_ns: int
-) -> Table:
-    """Make one row a process, the profiled one first, then by their time.
-
-    Parameters
-    ----------
-    processes : sequence of Process
-        The child processes.
-    times_ns : mapping of str to float
-        What each measured, by its label, ns; that of the profiled process is ``''``.
-    wall_ns : int
-        How long the profile ran: the width of the bars that show when.
-    """
-    total = sum(times_ns.values()) or 1.0
-    longest = max(times_ns.values(), default=0.0) or 1.0
-    rows = [_row("this process", times_ns.get("", 0.0), total, longest, None, wall_ns)]
-    for process in sorted(
-        processes, key=lambda process: -times_ns.get(process.label, 0.0)
-    ):
-        time_ns = times_ns.get(process.label, 0.0)
-        rows.append(_row(process.label, time_ns, total, longest, process, wall_ns))
-    return Table.capped(_COLUMNS, rows, len(rows))
-
-
-def _row(
-    label: str,
-    time_ns: float,
-    total: float,
-    longest: float,
-    process: Process | None,
-    wall_ns: int,
-) -> tuple[str | Picture, ...]:
-    share = units.percent(time_ns / total)
-    since, until = (process.since_ns, process.until_ns) if process else (0, wall_ns)
-    state = state_of(process) if process is not None else ""
-    return (
-        one_line(label),
-        units.seconds(time_ns / 1e9),
-        share,
-        _bar(0.0, time_ns / longest, BLUE, f"{share} of all time"),
-        _bar(
-            since / max(wall_ns, 1),
-            until / max(wall_ns, 1),
-            ORANGE,
-            f"from {units.seconds(since / 1e9)} to {units.seconds(until / 1e9)}",
-        ),
-        str(process.snapshots) if process else "",
-        state,
-    )
 
 
 def state_of(process: Process) -> str:
@@ -85,15 +43,161 @@ def state_of(process: Process) -> str:
     return f"{state}: {one_line(process.note)}" if process.note else state
 
 
-def _bar(start: float, end: float, colour: str, alt: str) -> Picture:
-    start = min(max(start, 0.0), 1.0)
-    end = min(max(end, start), 1.0)
-    frame = rect(0, _HEIGHT - 1, _WIDTH, 1, f"fill='{colour}' opacity='0.3'")
-    bar = rect(
-        start * (_WIDTH - 1),
-        1,
-        max(1.0, (end - start) * (_WIDTH - 1)),
-        _HEIGHT - 3,
-        f"fill='{colour}'",
-    )
-    return picture([frame, bar] if end > start else [frame], alt, _WIDTH, _HEIGHT)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    label: str
+    parts: Mapping[str, float]
+    since: float
+    until: float
+    process: Process | None
+
+    @property
+    def ran(self) -> bool:
+        """Whether it is known when."""
+        return self.process is None or self.process.snapshots > 0
+
+    @property
+    def time_ns(self) -> float:
+        return fsum(self.parts.values())
+
+
+class ChildrenView:
+    """The profiled process and its children.
+
+    Parameters
+    ----------
+    processes : sequence of Process
+        The child processes.
+    parts : mapping of str to mapping of str to float
+        What each measured, by its label: the time of its functions without callees, ns.
+        The profiled process has the label ``''``.
+    wall_ns : int
+        How long the profile ran.
+    """
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        parts: Mapping[str, Mapping[str, float]],
+        wall_ns: int,
+    ) -> None:
+        wall = max(wall_ns, 1)
+        rows = [
+            _Row(
+                one_line(process.label),
+                parts.get(process.label, {}),
+                min(max(process.since_ns / wall, 0.0), 1.0),
+                min(max(process.until_ns / wall, 0.0), 1.0),
+                process,
+            )
+            for process in processes
+        ]
+        rows.sort(key=lambda row: -row.time_ns)
+        self._wall_ns = wall
+        self._rows = [_Row("this process", parts.get("", {}), 0.0, 1.0, None), *rows]
+        self._total = fsum(row.time_ns for row in self._rows) or 1.0
+        self._longest = max(row.time_ns for row in self._rows) or 1.0
+        times = Counter[str]()
+        for row in self._rows:
+            times.update(row.parts)  # type: ignore[arg-type]
+        most = times.most_common(len(_COLOURS))
+        self._colours = {
+            name: colour for (name, _), colour in zip(most, _COLOURS, strict=False)
+        }
+
+    @property
+    def balance(self) -> str:
+        """How even the children were, in one line; empty for fewer than two."""
+        times = {row.label: row.time_ns for row in self._rows[1:] if row.parts}
+        if len(times) < 2:
+            return ""
+        balance = Balance.of(times)
+        low, middle, high = (
+            units.seconds(value / 1e9)
+            for value in (balance.minimum, balance.median, balance.maximum)
+        )
+        return (
+            f"child processes: {low} at the least, {middle} median, {high} at the most"
+            f" ({balance.most}), imbalance {units.percent(balance.imbalance)}"
+        )
+
+    def table(self) -> Table:
+        """Give one row a process, the profiled one first, then by their time.
+
+        The bars are stacked of the functions with most time; under them stands which.
+        """
+        rows: list[tuple[str | Picture, ...]] = [self._cells(row) for row in self._rows]
+        table = Table.capped(_COLUMNS, rows, len(rows))
+        legend = ("", "", "", self._legend(), "", "", "")
+        return Table(table.columns, (*table.rows, legend), table.more)
+
+    def _cells(self, row: _Row) -> tuple[str | Picture, ...]:
+        since, until = (
+            units.seconds(each * self._wall_ns / 1e9) for each in (row.since, row.until)
+        )
+        process = row.process
+        return (
+            row.label,
+            units.seconds(row.time_ns / 1e9),
+            units.percent(row.time_ns / self._total),
+            self._stack(row),
+            _bar(row.since, row.until, f"from {since} to {until}") if row.ran else "",
+            str(process.snapshots) if process else "",
+            state_of(process) if process else "",
+        )
+
+    def _stack(self, row: _Row) -> Picture:
+        """Draw one bar, as long as the time, of one piece a function."""
+        shapes = [_frame(GREY)]
+        left = 0.0
+        words = []
+        known = [name for name in self._colours if row.parts.get(name, 0.0) > 0]
+        rest = row.time_ns - fsum(row.parts[name] for name in known)
+        pieces = [(name, row.parts[name], self._colours[name]) for name in known]
+        for name, time_ns, colour in [*pieces, (_REST, rest, GREY)]:
+            width = max(0.0, time_ns) / self._longest * (_WIDTH - 1)
+            if width < 0.5:
+                continue
+            shapes.append(rect(left, 1, width, _HEIGHT - 3, f"fill='{colour}'"))
+            left += width
+            words.append(f"{units.percent(time_ns / row.time_ns)} {one_line(name)}")
+        return picture(shapes, ", ".join(words) or "nothing", _WIDTH, _HEIGHT)
+
+    def _legend(self) -> Picture:
+        shapes = []
+        names = [*self._colours.items(), (_REST, GREY)]
+        for place, (name, colour) in enumerate(names):
+            top = place * _LEGEND_STEP
+            shapes.append(rect(0, top + 2, 10, 10, f"fill='{colour}'"))
+            shapes.append(text(14, top + 11, one_line(name, 26), "start"))
+        alt = "from left to right: " + ", ".join(one_line(name) for name, _ in names)
+        return picture(shapes, alt, _WIDTH, len(names) * _LEGEND_STEP)
+
+    def lines(self) -> list[str]:
+        """Give the same as text: a timeline, one line a process."""
+        shown = self._rows[:_LINES]
+        width = max(len(row.label) for row in shown)
+        lines = [f"{'process':{width}}        time      %  when"]
+        for row in shown:
+            start = min(round(row.since * _LETTERS), _LETTERS - 1)
+            end = max(round(row.until * _LETTERS), start + 1) if row.ran else start
+            when = f"{'.' * start}{'=' * (end - start)}{'.' * (_LETTERS - end)}"
+            lines.append(
+                f"{row.label:{width}}  {units.seconds(row.time_ns / 1e9):>10}"
+                f"  {units.percent(row.time_ns / self._total):>5}  {when}"
+            )
+        more = len(self._rows) - len(shown)
+        if more:
+            lines.append(f"and {more:,} more, with less time")
+        return [*lines, *filter(None, [self.balance])]
+
+
+def _frame(colour: str) -> str:
+    style = f"fill='{colour}' opacity='0.3'"
+    return rect(0, _HEIGHT - 1, _WIDTH, 1, style)
+
+
+def _bar(start: float, end: float, alt: str) -> Picture:
+    width = max(1.0, (end - start) * (_WIDTH - 1))
+    bar = rect(start * (_WIDTH - 1), 1, width, _HEIGHT - 3, f"fill='{ORANGE}'")
+    return picture([_frame(ORANGE), bar], alt, _WIDTH, _HEIGHT)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbprobe.live.processes import Process
+from nbprobe.lprun.merging import joined
 from nbprobe.lprun.result import Function, Line, LineMemory, LineResult
 from nbprobe.results import Result
 from nbprobe.timeit.result import Comparison, Fit, Ratio, Scaling, TimeitResult
@@ -371,6 +372,43 @@ def on_engines() -> LineResult:
     return replace(threaded(), by_thread=False, processes=engines, process_of=labels)
 
 
+def with_children() -> LineResult:
+    """A pool of which one worker did nearly all, one was killed, and hostile names."""
+    processes = tuple(
+        Process(
+            pid=100 + place,
+            parent=99,
+            name=name,
+            state=state,
+            since_ns=since * 1_000_000,
+            until_ns=until * 1_000_000,
+            snapshots=snapshots,
+        )
+        for place, (name, state, since, until, snapshots) in enumerate(
+            [
+                ("SpawnPoolWorker-1", "finished", 9, 60, 3),
+                ("SpawnPoolWorker-2", "killed", 9, 30, 2),
+                ("<script>alert(1)</script>", "running", 25, 62, 2),
+                ("train.py", "silent", 0, 0, 0),
+            ]
+        )
+    )
+    parts = [
+        (
+            process.label,
+            lines(
+                function(
+                    SLOW, line(13, hits + 1, 100.0 * hits), line(14, hits, 3e3 * hits)
+                ),
+                function("\n".join(CALLER.source), line(21, 1, 4e5), first=20),
+            ),
+        )
+        for process, hits in zip(processes, (5000, 700, 60), strict=False)
+    ]
+    whole = joined(lines(UNIQUE, CALLER), parts)
+    return replace(whole, processes=processes, other_programs=1)
+
+
 def line_difference() -> Result:
     """What became of a function when the line that mattered was changed."""
     better = SLOW.replace("found = []", "found = {}").replace(
@@ -523,6 +561,7 @@ GALLERY: dict[str, Callable[[], Result]] = {
             replace(line(13, 1, 9_000.0), memory=allocating(0, 0, 800_056)),
         )
     ),
+    "lprun_children": with_children,
     "lprun_threads": threaded,
     "lprun_engines": on_engines,
     "lprun_fifty": fifty,
