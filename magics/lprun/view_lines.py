@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..live.processes import describe
 from ..places import place_of
 from ..views import units
-from ..views.processes import ChildrenView
 from ..views.names import clean, one_line
 from ..views.notes import Note
+from ..views.processes import ChildrenView
 from ..views.tables import ROWS, Column, Table
 from . import view_engines
 from .excerpt import numbers

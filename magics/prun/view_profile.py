@@ -10,11 +10,11 @@ from functools import partial
 
 from ..live.processes import describe
 from ..views import units
-from ..views.processes import ChildrenView
 from ..views.icicle import Block, Icicle, icicle
 from ..views.names import clean, one_line
 from ..views.network import Network
 from ..views.notes import Note
+from ..views.processes import ChildrenView
 from . import view_engines, view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows

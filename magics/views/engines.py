@@ -13,7 +13,7 @@ from . import units
 from .colours import BLUE, GREY, ORANGE
 from .drawing import Picture, picture, rect
 from .names import one_line
-from .processes import state_of
+from .processes import balance_line, state_of
 from .tables import Column, Hint, Table
 
 __all__ = ["SPREAD", "remote_lines", "remote_tables", "spread_cells"]
@@ -65,7 +65,7 @@ def remote_lines(
     processes: Sequence[Process], times_ns: Mapping[str, float]
 ) -> list[str]:
     """Give the table of the processes, and how even they are, as lines of text."""
-    even = _balance_line("time of each", times_ns)
+    even = balance_line("time of each", times_ns)
     table = remote_table(processes, times_ns).text()
     return ["", table, *([even] if even else [])]
 
@@ -76,7 +76,7 @@ def remote_tables(
     spread: tuple[str, Table],
 ) -> list[tuple[str, Table]]:
     """Give the table of the processes and a further one, each with its title."""
-    title = _balance_line("Time of each", times_ns) or "Processes"
+    title = balance_line("Time of each", times_ns) or "Processes"
     tables = [(title, remote_table(processes, times_ns))]
     return [*tables, spread] if len(times_ns) > 1 else tables
 
@@ -127,18 +127,3 @@ def _beside_mean(length: float, mean: float, colour: str, alt: str) -> Picture:
     bar = rect(0, 1, max(1.0, length * (_WIDTH - 1)), _HEIGHT - 3, f"fill='{colour}'")
     line = rect(mean * (_WIDTH - 1), 0, 1, _HEIGHT, f"fill='{GREY}'")
     return picture([bar, line], alt, _WIDTH, _HEIGHT)
-
-
-def _balance_line(what: str, times_ns: Mapping[str, float]) -> str:
-    """Say in one line how times are spread; empty for fewer than two."""
-    if len(times_ns) < 2:
-        return ""
-    balance = Balance.of(times_ns)
-    low, middle, high = (
-        units.seconds(value / 1e9)
-        for value in (balance.minimum, balance.median, balance.maximum)
-    )
-    return (
-        f"{what}: {low} at the least, {middle} median, {high} at the most"
-        f" ({one_line(balance.most)}), imbalance {balance.imbalance:.0%}"
-    )

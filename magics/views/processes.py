@@ -15,7 +15,7 @@ from .drawing import Picture, picture, rect, text
 from .names import one_line
 from .tables import Column, Table
 
-__all__ = ["ChildrenView", "state_of"]
+__all__ = ["ChildrenView", "balance_line", "state_of"]
 
 _WIDTH = 160
 _HEIGHT = 12
@@ -41,6 +41,21 @@ def state_of(process: Process) -> str:
     """Say what became of a process, and why."""
     state = STATES[process.state]
     return f"{state}: {one_line(process.note)}" if process.note else state
+
+
+def balance_line(what: str, times_ns: Mapping[str, float]) -> str:
+    """Say in one line how times are spread; empty for fewer than two."""
+    if len(times_ns) < 2:
+        return ""
+    balance = Balance.of(times_ns)
+    low, middle, high = (
+        units.seconds(value / 1e9)
+        for value in (balance.minimum, balance.median, balance.maximum)
+    )
+    return (
+        f"{what}: {low} at the least, {middle} median, {high} at the most"
+        f" ({one_line(balance.most)}), imbalance {balance.imbalance:.0%}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,7 @@ class ChildrenView:
         self._longest = max(row.time_ns for row in self._rows) or 1.0
         times = Counter[str]()
         for row in self._rows:
-            times.update(row.parts)  # type: ignore[arg-type]
+            times.update(row.parts)
         most = times.most_common(len(_COLOURS))
         self._colours = {
             name: colour for (name, _), colour in zip(most, _COLOURS, strict=False)
@@ -109,17 +124,7 @@ class ChildrenView:
     def balance(self) -> str:
         """How even the children were, in one line; empty for fewer than two."""
         times = {row.label: row.time_ns for row in self._rows[1:] if row.parts}
-        if len(times) < 2:
-            return ""
-        balance = Balance.of(times)
-        low, middle, high = (
-            units.seconds(value / 1e9)
-            for value in (balance.minimum, balance.median, balance.maximum)
-        )
-        return (
-            f"child processes: {low} at the least, {middle} median, {high} at the most"
-            f" ({balance.most}), imbalance {units.percent(balance.imbalance)}"
-        )
+        return balance_line("child processes", times)
 
     def table(self) -> Table:
         """Give one row a process, the profiled one first, then by their time.
