@@ -320,6 +320,88 @@ fail:
     return NULL;
 }
 
+static int
+compare_names(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Puts names in order and leaves out what repeats; how many are left. */
+static size_t
+tidy_names(uint32_t *names, size_t count)
+{
+    size_t left = 0;
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if (left == 0 || names[left - 1] != names[i]) {
+            names[left++] = names[i];
+        }
+    }
+    return left < NBP_MOST_TYPES ? left : NBP_MOST_TYPES;
+}
+
+/* Writes the names of the references to each node into `names`, those to node n from
+ * ends[n - 1] to ends[n]; `ends` has an entry a node. */
+static void
+turn_names(const nbp_heapimage *image, size_t *ends, uint32_t *names)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph), at = 0;
+    for (size_t node = 0; node < nodes; node++) {
+        ends[node] = at; /* its start, until it is filled */
+        at += nbp_heapgraph_sources(image->graph, (nbp_node)node).count;
+    }
+    for (size_t node = 0; node < nodes; node++) {
+        nbp_row row = nbp_heapgraph_targets(image->graph, (nbp_node)node);
+        size_t first = nbp_heapgraph_first_edge(image->graph, (nbp_node)node);
+        for (size_t i = 0; i < row.count; i++) {
+            uint32_t name =
+                image->edge_names == NULL ? NBP_UNNAMED : image->edge_names[first + i];
+            if ((name & ((1u << NBP_NAME_BITS) - 1)) == NBP_INDEX) {
+                name = NBP_INDEX;
+            }
+            names[ends[row.nodes[i]]++] = name;
+        }
+    }
+}
+
+nbp_texts *
+nbp_set_classes_by_name(const nbp_heapimage *image, const uint8_t *set,
+                        uint32_t *classes)
+{
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    size_t edges = nbp_heapgraph_edges(image->graph);
+    nbp_texts *keys = nbp_texts_new(SIZE_MAX);              /* owned, returned */
+    size_t *ends = malloc((nodes + 1) * sizeof(*ends));     /* owned */
+    uint32_t *names = malloc((edges + 1) * sizeof(*names)); /* owned */
+    if (keys == NULL || ends == NULL || names == NULL) {
+        goto fail;
+    }
+    turn_names(image, ends, names);
+    for (size_t node = 0; node < nodes; node++) {
+        classes[node] = NBP_NO_NODE;
+        if (!nbp_has(set, (nbp_node)node)) {
+            continue;
+        }
+        size_t start = node == 0 ? 0 : ends[node - 1];
+        size_t count = tidy_names(names + start, ends[node] - start);
+        classes[node] =
+            nbp_texts_add(keys, (const char *)(names + start), count * sizeof(*names));
+        if (classes[node] == NBP_NO_TEXT) {
+            goto fail;
+        }
+    }
+    free(ends);
+    free(names);
+    return keys;
+
+fail:
+    free(ends);
+    free(names);
+    nbp_texts_destroy(&keys);
+    return NULL;
+}
+
 size_t
 nbp_set_entrances(const nbp_heapimage *image, const uint8_t *set,
                   const nbp_node *parents, uint32_t *classes, nbp_node *entrances)

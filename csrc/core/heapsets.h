@@ -75,6 +75,11 @@ enum { NBP_MOST_TYPES = 16 };
 nbp_texts *nbp_set_classes(const nbp_heapimage *image, const uint8_t *set,
                            nbp_class_key by, uint32_t *classes);
 
+/* The same by the names of the references to each: keys are names, ascending and each
+ * once, at most NBP_MOST_TYPES; of items it is that of the first. */
+nbp_texts *nbp_set_classes_by_name(const nbp_heapimage *image, const uint8_t *set,
+                                   uint32_t *classes);
+
 /* Gives each member the class of the member through which the tree of `parents` (of
  * nbp_heapgraph_grow_tree) enters the set: the last one before a parent that is none.
  * What is in no tree is an entrance itself. `entrances` has room for all nodes; how

@@ -6,117 +6,6 @@
 #include "heaptake.h"
 #include "state.h"
 
-/* The name of a type with its module, without running the code of a metaclass. */
-static PyObject *
-full_name(PyTypeObject *type)
-{
-    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        return PyUnicode_FromString(type->tp_name);
-    }
-    PyObject *name = PyType_GetName(type); /* owned */
-    PyObject *key, *module = NULL;         /* borrowed */
-    PyObject *dict = NBP_TYPE_DICT(type);  /* owned */
-    Py_ssize_t at = 0;
-    while (dict != NULL && PyDict_Next(dict, &at, &key, &module)) {
-        if (PyUnicode_CheckExact(key) &&
-            PyUnicode_CompareWithASCIIString(key, "__module__") == 0) {
-            break;
-        }
-        module = NULL;
-    }
-    PyObject *full = NULL; /* owned, returned */
-    if (name != NULL && module != NULL && PyUnicode_Check(module) &&
-        PyUnicode_CompareWithASCIIString(module, "builtins") != 0) {
-        full = PyUnicode_FromFormat("%U.%U", module, name);
-        Py_DECREF(name);
-    }
-    else {
-        full = name;
-    }
-    Py_XDECREF(dict);
-    return full;
-}
-
-/* The text of a str in UTF-8, what cannot be encoded replaced; NBP_NO_TEXT with an
- * exception set. */
-static uint32_t
-add_text(nbp_texts *texts, PyObject *str)
-{
-    PyObject *bytes = PyUnicode_AsEncodedString(str, "utf-8", "replace"); /* owned */
-    if (bytes == NULL) {
-        return NBP_NO_TEXT;
-    }
-    uint32_t text =
-        nbp_texts_add(texts, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    Py_DECREF(bytes);
-    if (text == NBP_NO_TEXT) {
-        PyErr_NoMemory();
-    }
-    return text;
-}
-
-/* Gives the image the names of its types. Two types may have one name: then they become
- * one. Keeps the types alive meanwhile: names are objects, and making them may start a
- * collection. -1 with an exception set. */
-static int
-name_types(nbp_heap *heap)
-{
-    const nbp_typetable *table = &heap->table;
-    nbp_heapimage *image = &heap->image;
-    uint32_t *numbers = malloc((table->count + 1) * sizeof(*numbers)); /* owned */
-    int result = numbers == NULL ? -1 : 0;
-    for (uint32_t i = 0; i < table->count; i++) {
-        Py_INCREF(table->types[i]);
-    }
-    image->type_names = nbp_texts_new(SIZE_MAX);
-    if (image->type_names == NULL || numbers == NULL) {
-        PyErr_NoMemory();
-        result = -1;
-    }
-    for (uint32_t i = 0; result == 0 && i < table->count; i++) {
-        PyObject *name = full_name(table->types[i]); /* owned */
-        numbers[i] = name == NULL ? NBP_NO_TEXT : add_text(image->type_names, name);
-        Py_XDECREF(name);
-        result = numbers[i] == NBP_NO_TEXT ? -1 : 0;
-        if (result == 0) {
-            image->type_kinds[numbers[i]] = image->type_kinds[i];
-        }
-    }
-    for (uint32_t i = 0; i < table->count; i++) {
-        Py_DECREF(table->types[i]);
-    }
-    size_t nodes = nbp_heapgraph_nodes(image->graph);
-    for (size_t node = 0; result == 0 && node < nodes; node++) {
-        image->types[node] = numbers[image->types[node]];
-    }
-    free(numbers);
-    return result;
-}
-
-PyObject *
-nbp_heap_text(const nbp_texts *texts, uint32_t number)
-{
-    size_t length;
-    const char *bytes = nbp_texts_get(texts, number, &length);
-    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)length, "replace");
-}
-
-PyObject *
-nbp_heap_names(const nbp_texts *texts)
-{
-    size_t count = nbp_texts_count(texts);
-    PyObject *names = PyTuple_New((Py_ssize_t)count); /* owned, returned */
-    for (size_t i = 0; names != NULL && i < count; i++) {
-        PyObject *name = nbp_heap_text(texts, (uint32_t)i);
-        if (name == NULL) {
-            Py_CLEAR(names);
-            break;
-        }
-        PyTuple_SET_ITEM(names, (Py_ssize_t)i, name);
-    }
-    return names;
-}
-
 PyObject *
 nbp_heap_object_new(PyTypeObject *type, nbp_heapimage *image, PyObject *names,
                     PyObject *about)
@@ -151,7 +40,7 @@ heap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (nbp_heap_take(&heap, hidden, &lent, named) < 0) {
         return NULL;
     }
-    if (name_types(&heap) < 0) {
+    if (nbp_heap_name_types(&heap) < 0) {
         nbp_heap_free(&heap);
         return NULL;
     }
@@ -394,59 +283,6 @@ heap_dominator(PyObject *op, PyObject *arg)
                                 : Py_BuildValue("(kK)", (unsigned long)above, bytes);
 }
 
-/* A reference's name as it is written in code. */
-static PyObject *
-written(const nbp_heapimage *image, uint32_t name)
-{
-    uint32_t number = name >> NBP_NAME_BITS;
-    nbp_name_kind kind = (nbp_name_kind)(name & ((1u << NBP_NAME_BITS) - 1));
-    switch (kind) {
-    case NBP_UNNAMED:
-        return PyUnicode_FromString("");
-    case NBP_INDEX:
-        return PyUnicode_FromFormat("[%u]", (unsigned)number);
-    case NBP_KEY:
-        return PyUnicode_FromString("(key)");
-    case NBP_MEMBER:
-        return PyUnicode_FromString("(member)");
-    default:
-        break;
-    }
-    PyObject *text = nbp_heap_text(image->names, number); /* owned */
-    if (text == NULL || kind == NBP_VARIABLE) {
-        return text;
-    }
-    PyObject *result =
-        PyUnicode_FromFormat(kind == NBP_ATTRIBUTE ? ".%U" : "[%U]", text);
-    Py_DECREF(text);
-    return result;
-}
-
-static PyObject *
-named_row(const nbp_heapimage *image, nbp_node node, bool backwards)
-{
-    nbp_row row = backwards ? nbp_heapgraph_sources(image->graph, node)
-                            : nbp_heapgraph_targets(image->graph, node);
-    PyObject *list = PyList_New((Py_ssize_t)row.count); /* owned, returned */
-    for (size_t i = 0; list != NULL && i < row.count; i++) {
-        uint32_t name = NBP_UNNAMED;
-        if (backwards) {
-            name = nbp_heapimage_name(image, row.nodes[i], node);
-        }
-        else if (image->edge_names != NULL) {
-            name = image->edge_names[nbp_heapgraph_first_edge(image->graph, node) + i];
-        }
-        PyObject *item =
-            Py_BuildValue("(kN)", (unsigned long)row.nodes[i], written(image, name));
-        if (item == NULL) {
-            Py_CLEAR(list);
-            break;
-        }
-        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
-    }
-    return list;
-}
-
 PyDoc_STRVAR(
     references_doc,
     "references_of($self, number, backwards, /)\n"
@@ -458,82 +294,6 @@ PyDoc_STRVAR(
     "-------\n"
     "list of tuple of (int, str)\n"
     "    The other object, and the name of the reference as code writes it.\n");
-
-static PyObject *
-heap_references_of(PyObject *op, PyObject *args)
-{
-    nbp_heap_object *self = (nbp_heap_object *)op;
-    PyObject *number; /* borrowed */
-    int backwards;
-    if (!PyArg_ParseTuple(args, "Op:references_of", &number, &backwards)) {
-        return NULL;
-    }
-    nbp_node node = nbp_heap_node(self, number);
-    return node == NBP_NO_NODE ? NULL : named_row(&self->image, node, backwards);
-}
-
-/* One tree after the other, so that what a module holds is never explained by an origin
- * that has no name. */
-static nbp_status
-grow_trees(nbp_heap_object *self)
-{
-    const nbp_heapimage *image = &self->image;
-    size_t nodes = nbp_heapgraph_nodes(image->graph);
-    nbp_node *frames = malloc((image->frame_count + 1) * sizeof(*frames)); /* owned */
-    nbp_node *parents = malloc((nodes + 1) * sizeof(*parents));
-    uint8_t *origins = calloc(nodes + 1, sizeof(*origins));
-    nbp_status status = NBP_NO_MEMORY;
-    if (frames == NULL || parents == NULL || origins == NULL) {
-        goto fail;
-    }
-    memset(parents, 0xFF, (nodes + 1) * sizeof(*parents));
-    for (size_t i = 0; i < image->frame_count; i++) {
-        frames[i] = (nbp_node)i;
-    }
-    const struct {
-        const nbp_node *starts;
-        size_t count;
-    } trees[] = {
-        [NBP_FROM_MODULE] = {image->modules, image->module_count},
-        [NBP_FROM_FRAME] = {frames, image->frame_count},
-        [NBP_FROM_OUTSIDE] = {image->roots, image->root_count},
-    };
-    for (int from = NBP_FROM_MODULE; from <= NBP_FROM_OUTSIDE; from++) {
-        for (size_t i = 0; i < trees[from].count; i++) {
-            if (parents[trees[from].starts[i]] == NBP_NO_NODE) {
-                origins[trees[from].starts[i]] = (uint8_t)from;
-            }
-        }
-        status = nbp_heapgraph_grow_tree(image->graph, trees[from].starts,
-                                         trees[from].count, NBP_NO_NODE, parents);
-        if (status != NBP_OK) {
-            goto fail;
-        }
-    }
-    free(frames);
-    self->parents = parents;
-    self->origins = origins;
-    return NBP_OK;
-
-fail:
-    free(frames);
-    free(parents);
-    free(origins);
-    return status;
-}
-
-int
-nbp_heap_find_ways(nbp_heap_object *self)
-{
-    nbp_status status = self->parents == NULL ? grow_trees(self) : NBP_OK;
-    if (status != NBP_OK) {
-        nbp_raise(status, "looking for paths");
-        return -1;
-    }
-    return 0;
-}
-
-static const char *const origin_names[] = {"module", "frame", "outside"};
 
 PyDoc_STRVAR(path_doc,
              "path($self, number, /)\n"
@@ -547,41 +307,6 @@ PyDoc_STRVAR(path_doc,
              "    Where it begins: ``'module'``, ``'frame'``, ``'outside'``, or\n"
              "    ``'garbage'`` when there is none; and its objects, each with the\n"
              "    name of the reference that leads to it, empty of the first.\n");
-
-static PyObject *
-heap_path(PyObject *op, PyObject *arg)
-{
-    nbp_heap_object *self = (nbp_heap_object *)op;
-    nbp_node node = nbp_heap_node(self, arg);
-    if (node == NBP_NO_NODE || nbp_heap_find_ways(self) < 0) {
-        return NULL;
-    }
-    const nbp_node *parents = self->parents;
-    if (parents[node] == NBP_NO_NODE) {
-        return Py_BuildValue("(s[(ks)])", "garbage", (unsigned long)node, "");
-    }
-    PyObject *list = PyList_New(0); /* owned, given away */
-    for (bool more = true; list != NULL && more;) {
-        nbp_node above = parents[node];
-        more = above != node;
-        uint32_t name =
-            more ? nbp_heapimage_name(&self->image, above, node) : NBP_UNNAMED;
-        PyObject *item =
-            Py_BuildValue("(kN)", (unsigned long)node, written(&self->image, name));
-        if (item == NULL || PyList_Append(list, item) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(item);
-        if (more) {
-            node = above;
-        }
-    }
-    if (list == NULL || PyList_Reverse(list) < 0) {
-        Py_XDECREF(list);
-        return NULL;
-    }
-    return Py_BuildValue("(sN)", origin_names[self->origins[node]], list);
-}
 
 static PyObject *
 heap_get_objects(PyObject *op, void *Py_UNUSED(closure))
@@ -651,8 +376,11 @@ static PyMethodDef heap_methods[] = {
     {"retained", heap_retained, METH_O, retained_doc},
     {"node", heap_node, METH_O, node_doc},
     {"dominator", heap_dominator, METH_O, dominator_doc},
-    {"references_of", heap_references_of, METH_VARARGS, references_doc},
-    {"path", heap_path, METH_O, path_doc},
+    {"references_of", nbp_heap_references_of, METH_VARARGS, references_doc},
+    {"path", nbp_heap_path, METH_O, path_doc},
+    {"name_of", nbp_heap_name_of, METH_O,
+     "name_of($self, number, /)\n--\n\nA name of a key of classes(), as code writes "
+     "it."},
     {"write", nbp_heap_write, METH_VARARGS,
      "write($self, fd, about, /)\n--\n\nWrite the heap to an open file."},
     {"read", nbp_heap_read, METH_O | METH_CLASS,

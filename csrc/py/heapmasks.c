@@ -267,14 +267,15 @@ nbp_heap_classes(PyObject *op, PyObject *args)
         !read_set(self, set, &bits)) {
         return NULL;
     }
-    static const char *const words[] = {"type", "kind", "holders", "size"};
+    enum { BY_NAME = NBP_BY_SIZE + 1 };
+    static const char *const words[] = {"type", "kind", "holders", "size", "name"};
     int which = 0;
-    while (which < 4 && strcmp(by, words[which]) != 0) {
+    while (which <= BY_NAME && strcmp(by, words[which]) != 0) {
         which++;
     }
-    if (which == 4) {
+    if (which > BY_NAME) {
         PyErr_SetString(PyExc_ValueError,
-                        "classes are by 'type', 'kind', 'holders' or 'size'");
+                        "classes are by 'type', 'kind', 'holders', 'size' or 'name'");
         return NULL;
     }
     Py_ssize_t bytes = (Py_ssize_t)(node_count(self) * sizeof(uint32_t));
@@ -282,9 +283,11 @@ nbp_heap_classes(PyObject *op, PyObject *args)
     if (classes == NULL) {
         return NULL;
     }
-    nbp_texts *keys =
-        nbp_set_classes(&self->image, bits, (nbp_class_key)which,
-                        (uint32_t *)(void *)PyBytes_AS_STRING(classes)); /* owned */
+    uint32_t *numbers = (uint32_t *)(void *)PyBytes_AS_STRING(classes);
+    nbp_texts *keys = /* owned */
+        which == BY_NAME
+            ? nbp_set_classes_by_name(&self->image, bits, numbers)
+            : nbp_set_classes(&self->image, bits, (nbp_class_key)which, numbers);
     PyObject *list = keys == NULL ? PyErr_NoMemory() : key_list(keys);
     nbp_texts_destroy(&keys);
     if (list == NULL) {

@@ -47,6 +47,9 @@ nbp_node nbp_heap_node(const nbp_heap_object *self, PyObject *arg);
 int nbp_add_heap_marks(PyObject *module);
 
 /* The methods that live in files of their own, for the one table of Heap. */
+PyObject *nbp_heap_references_of(PyObject *op, PyObject *args);
+PyObject *nbp_heap_path(PyObject *op, PyObject *number);
+PyObject *nbp_heap_name_of(PyObject *op, PyObject *number);
 PyObject *nbp_heap_write(PyObject *op, PyObject *args);
 PyObject *nbp_heap_read(PyObject *type, PyObject *bytes);
 PyObject *nbp_heap_new_since(PyObject *op, PyObject *mark);

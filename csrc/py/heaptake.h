@@ -29,6 +29,10 @@ typedef struct {
 int nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named);
 void nbp_heap_free(nbp_heap *self);
 
+/* Gives the image the names of its types. Two types may have one name: then they become
+ * one. -1 with an exception set. */
+int nbp_heap_name_types(nbp_heap *self);
+
 /* The nodes of sys.modules' values in `nodes`, which has room for `most`; how many. */
 size_t nbp_heap_modules(const nbp_heapgraph *graph, nbp_node *nodes, size_t most);
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .garbage import cycles
 from .growth import leaks
+from .guppy import Hpy, hpy
+from .partitions import Partition
 from .refcount import refcount
 from .result import (
     ClassHistory,
@@ -15,7 +17,7 @@ from .result import (
     Refcount,
     Variables,
 )
-from .sets import HeapGraph, HeapMark, ObjectSet, Partition, heap, load_heap
+from .sets import HeapGraph, HeapMark, ObjectSet, heap, load_heap
 from .variables import variable_sizes
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "HeapGraph",
     "HeapMark",
     "HeapSummary",
+    "Hpy",
     "Leaks",
     "ObjectSet",
     "Partition",
@@ -33,6 +36,7 @@ __all__ = [
     "Variables",
     "cycles",
     "heap",
+    "hpy",
     "leaks",
     "load_heap",
     "refcount",

@@ -7,17 +7,23 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ..._core import Heap, Mark
 from ...errors import ResultFileError
 from ...results import replacing
 from ...views import units
+from ..labels import long_name
 from ..lent import take
 from .holders import way_to
+from .partitions import By, Partition
+from .pattern import pattern
 from .result import HeapSummary
 
-__all__ = ["HeapGraph", "HeapMark", "ObjectSet", "Partition", "heap", "load_heap"]
+__all__ = ["HeapGraph", "HeapMark", "ObjectSet", "heap", "load_heap"]
+
+# So many members of a set are looked up one by one in another heap.
+_TRANSLATED = 10_000
 
 # What runs a cell and what looks at the heap: their functions hold everything for a
 # moment, which explains nothing.
@@ -31,8 +37,6 @@ HIDDEN = (
     "zmq",
     "runpy",
 )
-
-By = Literal["type", "kind", "size", "holders", "module"]
 
 
 def heap(*, names: bool = True, hidden: Sequence[str] = HIDDEN) -> HeapGraph:
@@ -231,19 +235,59 @@ class HeapGraph:
         )
 
 
+class Text(str):
+    """A text that is shown as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Page:
+    """Ten rows of a table."""
+
+    def __init__(self, partition: Partition, start: int) -> None:
+        self.partition = partition
+        self.start = start
+
+    @property
+    def more(self) -> Page:
+        """The rows after these."""
+        return Page(self.partition, self.start + 10)
+
+    def __str__(self) -> str:
+        return units.for_stdout(self.partition.table(10, self.start))
+
+    __repr__ = __str__
+
+
+class Paths(list[str]):
+    """Paths to objects; printed with their numbers."""
+
+    def __str__(self) -> str:
+        lines = [f"{number:2d}: {path}" for number, path in enumerate(self)]
+        return units.for_stdout("\n".join(lines))
+
+    __repr__ = __str__
+
+
 class ObjectSet:
     """A set of objects of one heap.
 
-    ``&``, ``|``, ``-`` and ``^`` make new sets, ``<=`` compares; both sets must be of the
-    same heap.
+    ``&``, ``|``, ``-`` and ``^`` make new sets, ``<=`` compares. Printing a set gives
+    guppy's table, an index the set of one row of it, a slice that of several; `byrcs` and
+    the like are the same set with another table.
     """
 
-    __slots__ = ("_total", "bits", "graph")
+    __slots__ = ("_partition", "_total", "bits", "graph", "what")
 
-    def __init__(self, graph: HeapGraph, bits: int) -> None:
+    def __init__(self, graph: HeapGraph, bits: int, what: By = "kind") -> None:
         self.graph = graph
         self.bits = bits
+        self.what: By = what
         self._total: tuple[int, int] | None = None
+        self._partition: Partition | None = None
 
     @property
     def content(self) -> bytes:
@@ -271,9 +315,19 @@ class ObjectSet:
     def _other(self, other: object) -> int:
         if not isinstance(other, ObjectSet):
             raise TypeError(f"not a set of objects: {type(other).__name__}")
-        if other.graph is not self.graph:
+        return other.bits if other.graph is self.graph else self._translated(other)
+
+    def _translated(self, other: ObjectSet) -> int:
+        """Give the objects of another heap of this process that are in this one too."""
+        if self.graph.source or other.graph.source or other.count > _TRANSLATED:
             raise ValueError("the two sets are of different heaps; use since() first")
-        return other.bits
+        bits = 0
+        for there in other.graph.core.nodes(other.content, _TRANSLATED):
+            address, type_name, *_ = other.graph.core.node(there)
+            number = self.graph.core.find_address(address)
+            if number is not None and self.graph.core.node(number)[1] == type_name:
+                bits |= 1 << number
+        return bits
 
     def __and__(self, other: ObjectSet) -> ObjectSet:
         return ObjectSet(self.graph, self.bits & self._other(other))
@@ -303,37 +357,76 @@ class ObjectSet:
 
         Parameters
         ----------
-        what : {'kind', 'type', 'size', 'holders', 'module'}
+        what : {'kind', 'type', 'size', 'holders', 'module', 'via', 'producer', 'identity'}
             ``'kind'`` is the type, with the dictionaries of attributes of each type
             apart; ``'holders'`` the types of all objects that hold it; ``'module'`` that
-            of its type.
+            of its type; ``'via'`` the names of the references to it; ``'producer'`` the
+            line that made it.
         """
         return Partition(self, what)
 
     @property
-    def bytype(self) -> Partition:
+    def bytype(self) -> ObjectSet:
         """The set by type."""
-        return self.by("type")
+        return ObjectSet(self.graph, self.bits, "type")
 
     @property
-    def byclodo(self) -> Partition:
+    def byclodo(self) -> ObjectSet:
         """The set by class, or by the class whose instance has the dictionary."""
-        return self.by("kind")
+        return ObjectSet(self.graph, self.bits, "kind")
 
     @property
-    def bysize(self) -> Partition:
+    def bysize(self) -> ObjectSet:
         """The set by the size of the objects."""
-        return self.by("size")
+        return ObjectSet(self.graph, self.bits, "size")
 
     @property
-    def byrcs(self) -> Partition:
+    def byrcs(self) -> ObjectSet:
         """The set by the types of what holds the objects."""
-        return self.by("holders")
+        return ObjectSet(self.graph, self.bits, "holders")
 
     @property
-    def bymodule(self) -> Partition:
+    def bymodule(self) -> ObjectSet:
         """The set by the module of the objects' types."""
-        return self.by("module")
+        return ObjectSet(self.graph, self.bits, "module")
+
+    @property
+    def byvia(self) -> ObjectSet:
+        """The set by the names of the references to the objects."""
+        return ObjectSet(self.graph, self.bits, "via")
+
+    @property
+    def byprod(self) -> ObjectSet:
+        """The set by the line that made the objects; `tracemalloc` must have been on."""
+        return ObjectSet(self.graph, self.bits, "producer")
+
+    @property
+    def byid(self) -> ObjectSet:
+        """The set with each object by itself, the largest first."""
+        return ObjectSet(self.graph, self.bits, "identity")
+
+    @property
+    def partition(self) -> Partition:
+        """The table of the set."""
+        if self._partition is None:
+            self._partition = self.by(self.what)
+        return self._partition
+
+    @property
+    def parts(self) -> list[ObjectSet]:
+        """The sets of its rows."""
+        return list(self.partition)
+
+    @property
+    def more(self) -> Page:
+        """The next rows of the table; they have a `more` too."""
+        return Page(self.partition, 10)
+
+    def __getitem__(self, index: int | slice) -> ObjectSet:
+        return self.partition[index]
+
+    def __iter__(self) -> Iterator[ObjectSet]:
+        return iter(self.partition)
 
     @property
     def referrers(self) -> ObjectSet:
@@ -379,17 +472,54 @@ class ObjectSet:
             for node, size in core.largest(self.content, retained, limit)
         ]
 
-    def shpaths(self, limit: int = 10) -> list[str]:
+    def get_shpaths(self, limit: int = 10) -> Paths:
         """Give the shortest path to each of the first objects, as code."""
         core = self.graph.core
-        return [
+        return Paths(
             way_to(core, node).expression for node in core.nodes(self.content, limit)
-        ]
+        )
 
     @property
-    def sp(self) -> list[str]:
+    def shpaths(self) -> Paths:
         """The shortest paths to the first objects."""
-        return self.shpaths()
+        return self.get_shpaths()
+
+    @property
+    def sp(self) -> Paths:
+        """The same as `shpaths`."""
+        return self.get_shpaths()
+
+    def get_rp(self, depth: int = 4) -> Text:
+        """Give what holds the objects, by kind, and what holds that, as a tree.
+
+        Parameters
+        ----------
+        depth : int
+            How many references away.
+        """
+        return Text(pattern(self, depth))
+
+    @property
+    def rp(self) -> Text:
+        """The reference pattern: what holds the objects, by kind, as a tree."""
+        return self.get_rp()
+
+    @property
+    def imdom(self) -> ObjectSet:
+        """The nearest objects that alone lead to the objects of the set."""
+        core = self.graph.core
+        found = {core.dominator(it)[0] for it in core.nodes(self.content, self.count)}
+        return self.graph._set(core.set_of([it for it in found if it is not None]))
+
+    @property
+    def theone(self) -> Any:
+        """The object, of a set of one."""
+        found = self.live() if self.count == 1 else []
+        if len(found) != 1:
+            raise ValueError(
+                f"a set of one object that is alive is needed, not {self.count}"
+            )
+        return found[0]
 
     def live(self) -> list[Any]:
         """Give the objects themselves, those that are still alive.
@@ -400,133 +530,12 @@ class ObjectSet:
         if self.graph.source:
             raise ValueError("a heap from a file has no objects, only their figures")
         names = set(self.graph.core.type_names)
-        from ..labels import long_name
-
         found = self.graph.core.alive(self.content, ())
         return [
             it for it in found if long_name(type(it)).removeprefix("builtins.") in names
         ]
 
-    def __repr__(self) -> str:
-        return (
-            f"<ObjectSet : {units.plural(self.count, 'object')}, {self.size:,} bytes>"
-        )
-
     def __str__(self) -> str:
-        return str(self.by("kind"))
+        return str(self.partition)
 
-
-class Row:
-    """A part of a set: what it has in common, and its figures."""
-
-    __slots__ = ("count", "key", "number", "size")
-
-    def __init__(
-        self, key: str, number: tuple[int, ...], count: int, size: int
-    ) -> None:
-        self.key = key
-        self.number = number
-        self.count = count
-        self.size = size
-
-
-_TITLES = {
-    "kind": "Kind (class / dict of class)",
-    "type": "Type",
-    "size": "Individual Size",
-    "holders": "Referrers by Type",
-    "module": "Module",
-}
-
-
-class Partition:
-    """A set in parts, those with the most bytes first.
-
-    An index gives the set of one part, a slice that of several. Printing it gives
-    guppy's table.
-    """
-
-    def __init__(self, whole: ObjectSet, what: By) -> None:
-        self.whole = whole
-        self.what = what
-        core = whole.graph.core
-        by = "type" if what == "module" else what
-        self._classes, keys = core.classes(whole.content, by)
-        merged: dict[str, list[int]] = {}
-        for number, key in enumerate(keys):
-            merged.setdefault(self._name(key), []).append(number)
-        tally = core.tally(whole.content, self._classes, len(keys))
-        self._length = len(keys)
-        self.rows = [
-            Row(
-                name,
-                tuple(numbers),
-                sum(tally[number][0] for number in numbers),
-                sum(tally[number][1] for number in numbers),
-            )
-            for name, numbers in merged.items()
-        ]
-        self.rows.sort(key=lambda row: (-row.size, -row.count, row.key))
-
-    def _name(self, key: tuple[int, ...]) -> str:
-        types = self.whole.graph.core.type_names
-        if self.what == "size":
-            return str(key[0] | key[1] << 32)
-        if self.what == "holders":
-            return ", ".join(types[number] for number in key) or "<Nothing>"
-        if self.what == "module":
-            return types[key[0]].rpartition(".")[0] or "builtins"
-        if len(key) == 2:
-            return f"dict of {types[key[1]]}"
-        return types[key[0]]
-
-    def where(self, predicate: Any) -> ObjectSet:
-        """Give the set of the parts whose key `predicate` is true of."""
-        return self._select([row for row in self.rows if predicate(row.key)])
-
-    def _select(self, rows: list[Row]) -> ObjectSet:
-        wanted = bytearray(self._length)
-        for row in rows:
-            for number in row.number:
-                wanted[number] = 1
-        graph = self.whole.graph
-        content = self.whole.content
-        return graph._set(graph.core.select(content, self._classes, bytes(wanted)))
-
-    def __getitem__(self, index: int | slice) -> ObjectSet:
-        rows = self.rows[index]
-        return self._select(rows if isinstance(rows, list) else [rows])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[ObjectSet]:
-        return (self[index] for index in range(len(self.rows)))
-
-    def table(self, limit: int | None = 10) -> str:
-        """Give the table of the first parts, in guppy's form."""
-        from ...views.names import clean, one_line
-
-        total, size = self.whole.count or 1, self.whole.size or 1
-        lines = [
-            f"Partition of a set of {self.whole.count} objects. Total size ="
-            f" {self.whole.size} bytes.",
-            f" Index  Count   %     Size   % Cumulative  % {_TITLES[self.what]}",
-        ]
-        sum_so_far = 0
-        for index, row in enumerate(self.rows[:limit]):
-            sum_so_far += row.size
-            lines.append(
-                f"{index:6d} {row.count:6d} {row.count * 100 / total:3.0f}"
-                f" {row.size:8d} {row.size * 100 / size:3.0f} {sum_so_far:9d}"
-                f" {sum_so_far * 100 / size:3.0f} {one_line(clean(row.key), 100)}"
-            )
-        if limit is not None and len(self.rows) > limit:
-            lines.append(f"<{len(self.rows) - limit} more rows: table(None)>")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return units.for_stdout(self.table())
-
-    def __repr__(self) -> str:
-        return f"<Partition : {units.plural(len(self.rows), 'part')} by {self.what}>"
+    __repr__ = __str__

@@ -143,6 +143,40 @@ test_a_damaged_file_is_refused(void)
     free(bytes);
 }
 
+/* The key of a class is the names of the references to a node, by their definition. */
+static void
+check_names_to(const nbp_heapimage *image, nbp_node node, const nbp_texts *keys,
+               uint32_t class)
+{
+    uint32_t expected[64];
+    size_t count = 0, length;
+    for (nbp_node source = 0; source < NODES; source++) {
+        nbp_row row = nbp_heapgraph_targets(image->graph, source);
+        for (size_t i = 0; i < row.count; i++) {
+            size_t edge = nbp_heapgraph_first_edge(image->graph, source) + i;
+            uint32_t name = image->edge_names[edge];
+            if ((name & 7) == NBP_INDEX) {
+                name = NBP_INDEX;
+            }
+            if (row.nodes[i] == node) {
+                size_t at = count;
+                while (at > 0 && expected[at - 1] > name) {
+                    at--;
+                }
+                if (at > 0 && expected[at - 1] == name) {
+                    continue;
+                }
+                memmove(expected + at + 1, expected + at, (count - at) * sizeof(name));
+                expected[at] = name;
+                count++;
+            }
+        }
+    }
+    const char *key = nbp_texts_get(keys, class, &length);
+    CHECK_EQ(length, count * sizeof(*expected));
+    CHECK(memcmp(key, expected, length) == 0);
+}
+
 static void
 test_sets_answer_questions(void)
 {
@@ -183,6 +217,12 @@ test_sets_answer_questions(void)
     keys = nbp_set_classes(&image, &one, NBP_BY_KIND, classes);
     CHECK_EQ(nbp_texts_count(keys), 1);
     CHECK_EQ(classes[0], NBP_NO_NODE);
+    nbp_texts_destroy(&keys);
+
+    keys = nbp_set_classes_by_name(&image, NULL, classes);
+    for (nbp_node node = 0; node < NODES; node++) {
+        check_names_to(&image, node, keys, classes[node]);
+    }
     nbp_texts_destroy(&keys);
 
     uint32_t component[NODES], count;

@@ -201,9 +201,11 @@ def question(graph: Heap) -> None:
         graph.path(node)
         graph.references_of(node, True)
         graph.references_of(node, False)
-    for by in ("type", "kind", "holders", "size"):
+    for by in ("type", "kind", "holders", "size", "name"):
         classes, keys = graph.classes(None, by)
         graph.tally(content, classes, len(keys))
+    for name in {name for key in keys for name in key}:
+        graph.name_of(name)
     graph.retained_by_type()
     graph.retained_set(content)
     graph.reach(content, True)

@@ -143,6 +143,9 @@ def test_wrong_lists_are_refused(lent: Any, error: type[Exception]) -> None:
 
 def test_addresses_of_nothing_lend_nothing() -> None:
     piece = _core.Memory(4096, 777)
-    graph = _core.Heap((), False, {16: (piece,), 32: ()})
+    count = sys.getrefcount(piece)
+    for named in (True, False):
+        graph = _core.Heap((), named, {16: (piece,), 32: ()})
+    assert sys.getrefcount(piece) == count
     assert graph.size(piece) == piece.size == piece.__sizeof__() == 777
     assert piece.address == 4096

@@ -153,8 +153,10 @@ def test_algebra_is_that_of_sets() -> None:
     assert held.count >= 50 and nodes & held.referrers
     assert graph.of(KEPT["nodes"]).referents <= nodes
     assert hash(nodes) == hash(graph.type("Thing"))
+    later = heap(names=False)
+    assert nodes & later.of(*KEPT["nodes"]) == graph.of(*KEPT["nodes"])
     with pytest.raises(ValueError, match="different heaps"):
-        nodes & heap(names=False).all
+        nodes & later.all
     with pytest.raises(TypeError, match="not a set of objects: set"):
         nodes & {1}  # type: ignore[operator]
 
@@ -163,18 +165,18 @@ def test_partitions_give_sets_back() -> None:
     KEPT["node"] = Thing("x" * 5000)
     vars(KEPT["node"])
     graph = heap()
-    for by in ("kind", "type", "size", "holders", "module"):
+    for by in ("kind", "type", "size", "holders", "module", "via", "identity"):
         parts = graph.all.by(by)  # type: ignore[arg-type]
         assert sum(row.count for row in parts.rows) == graph.objects
         assert next(iter(parts)).count == parts.rows[0].count
         assert parts[:].count == graph.objects
         assert parts[0].size == parts.rows[0].size
-    kinds = graph.all.byclodo
+    kinds = graph.all.byclodo.partition
     assert any(row.key.startswith("dict of ") for row in kinds.rows)
-    text = graph.of(KEPT["node"].held).referrers.byrcs.table()
+    text = str(graph.of(KEPT["node"].held).referrers.byrcs)
     assert text.startswith("Partition of a set of ")
     assert " Index  Count   %     Size   % Cumulative  % Referrers by Type" in text
-    sizes = graph.type("str").bysize.rows
+    sizes = graph.type("str").bysize.partition.rows
     assert any(int(row.key) > 5000 for row in sizes)
 
 
