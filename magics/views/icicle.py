@@ -12,7 +12,7 @@ from . import units
 from .charts import Picture
 from .colours import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, TEAL, VIOLET
 from .names import clean, one_line, shorten, width
-from .network import Area
+from .network import Area, map_name
 
 __all__ = ["Block", "Icicle", "icicle"]
 
@@ -102,10 +102,11 @@ def icicle(roots: Sequence[Block], *, title: str) -> Icicle | None:
     )
     widest = sorted(roots, key=lambda root: -root.value)[:3]
     parts = ", ".join(f"{b.name} {units.percent(b.value / total)}" for b in widest)
+    areas = tuple(heapq.nlargest(_AREAS, drawing.areas, key=lambda a: a.right - a.left))
     return Icicle(
         Picture(svg, clean(f"{title}: {parts}"), _WIDTH, height),
-        tuple(heapq.nlargest(_AREAS, drawing.areas, key=lambda a: a.right - a.left)),
-        f"nbprobe-{crc32(svg.encode('utf-8', 'replace')):08x}",
+        areas,
+        map_name(svg, areas),
     )
 
 

@@ -11,7 +11,7 @@ from .. import _core
 from .drawing import Picture
 from .names import clean, shorten
 
-__all__ = ["Area", "Edge", "Network", "network"]
+__all__ = ["Area", "Edge", "Network", "map_name", "network"]
 
 Edge = tuple[int, int, dict[str, str]]
 
@@ -97,6 +97,15 @@ def network(
     return _network(svg, boxes, drawn, nodes, alt)
 
 
+def map_name(svg: str, areas: Sequence[Area]) -> str:
+    """Name a picture's map, the same for the same picture with the same tooltips.
+
+    A page takes the first map of a name for all pictures that use it.
+    """
+    titles = "\n".join(area.title for area in areas)
+    return f"nbprobe-{crc32(f'{svg}{titles}'.encode('utf-8', 'replace')):08x}"
+
+
 def _without_tooltip(node: Mapping[str, str]) -> dict[str, str]:
     return {name: clean(value) for name, value in node.items() if name != "tooltip"}
 
@@ -118,7 +127,7 @@ def _network(
     return Network(
         Picture(svg, clean(alt), round(_PIXELS * width), round(_PIXELS * height)),
         areas,
-        f"nbprobe-{crc32(svg.encode('utf-8', 'replace')):08x}",
+        map_name(svg, areas),
         len(boxes),
         edges,
     )

@@ -146,6 +146,15 @@ class Page:
             '.jp-Notebook-ExecutionIndicator[data-status="idle"]', state="attached"
         )
 
+    def save(self) -> None:
+        """Write the notebook to its file, and wait until it is there."""
+        with self.page.expect_response(
+            lambda answer: (
+                answer.request.method == "PUT" and "/api/contents/" in answer.url
+            )
+        ):
+            self.page.keyboard.press("Control+s")
+
     def outputs(self) -> list[Output]:
         """What the cells show, in the order of the notebook."""
         shown = self.page.eval_on_selector_all(

@@ -19,7 +19,8 @@ TAGS = frozenset(
     " details table tbody td tfoot th thead tr u ul".split()
 )
 VOID = frozenset({"area", "br", "hr", "img"})
-# What it takes out without a trace: an image map has tooltips, and no looks of its own.
+# What it takes out without a trace, at least the name of the map, without which the rest is
+# nothing: an image map has tooltips, and no looks of its own.
 UNSEEN = {
     "area": {"alt", "coords", "shape", "title"},
     "img": {"usemap"},
