@@ -230,7 +230,7 @@ nbp_lines_fold(nbp_lines *self, const uint64_t *alive, size_t n_alive)
 /* ---- all of them ---- */
 
 void
-nbp_lines_close(nbp_lines *self)
+nbp_lines_pause(nbp_lines *self)
 {
     for (size_t i = 0; i < self->n_shadows; i++) {
         nbp_shadow *shadow = self->shadows[i];
@@ -240,6 +240,12 @@ nbp_lines_close(nbp_lines *self)
             shadow->top--;
         }
     }
+}
+
+void
+nbp_lines_close(nbp_lines *self)
+{
+    nbp_lines_pause(self);
     nbp_pointermap_clear(&self->suspended);
 }
 

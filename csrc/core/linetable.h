@@ -119,7 +119,11 @@ nbp_shadow *nbp_lines_shadow(nbp_lines *self, uint64_t id, uint64_t thread);
 void nbp_lines_fold(nbp_lines *self, const uint64_t *alive, size_t n_alive);
 
 /* Ends every open line as of now (memory: as of its thread's last event) and forgets
- * all frames; the tables stay. */
+ * the frames that run; the tables stay. Frames that are suspended may be resumed when
+ * events count again: how long they waited is known then. */
+void nbp_lines_pause(nbp_lines *self);
+
+/* The same for good: suspended frames are forgotten too. */
 void nbp_lines_close(nbp_lines *self);
 
 /* Sets all counters to 0; open lines start again now. `survivor`, if not 0, is the only

@@ -90,7 +90,7 @@ engine_pause(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (self->swapped != NULL && !self->lines->paused) {
         nbp_lines_switch(self->lines, false);
         self->lines->paused = true;
-        nbp_lines_close(self->lines);
+        nbp_lines_pause(self->lines);
     }
     Py_RETURN_NONE;
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter_ns
 from types import CodeType, FunctionType, ModuleType
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from ..source import functions_in, is_users
 from .recording import Recording
@@ -398,29 +398,9 @@ class LineProfiler(Wrapping):
         """Give what was counted until now as line_profiler does."""
         return LineStats.of_result(self.result())
 
-    def print_stats(
-        self,
-        stream: IO[str] | None = None,
-        output_unit: float | None = None,
-        stripzeros: bool = False,
-        details: bool = True,
-        summarize: bool = False,
-        sort: bool = False,
-        rich: bool = False,
-        *,
-        config: str | os.PathLike[str] | bool | None = None,
-    ) -> None:
-        """Print the table of every function; see `show_text`."""
-        self.get_stats().print(
-            stream=stream,
-            output_unit=output_unit,
-            stripzeros=stripzeros,
-            details=details,
-            summarize=summarize,
-            sort=sort,
-            rich=rich,
-            config=config,
-        )
+    def print_stats(self, *args: Any, **options: Any) -> None:
+        """Print the table of every function; takes what `LineStats.print` takes."""
+        self.get_stats().print(*args, **options)
 
     def dump_stats(self, filename: str | os.PathLike[str]) -> None:
         """Write a ``.lprof`` file."""

@@ -115,6 +115,25 @@ test_suspended_time_is_kept_apart(void)
 }
 
 static void
+test_suspended_while_events_pause(void)
+{
+    nbp_lines *lines = new_lines();
+    nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+    nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+    nbp_shadow_enter(shadow, &frame[1], 3, NULL);
+    nbp_shadow_suspend(shadow, &frame[1], NULL);
+    nbp_lines_pause(lines);
+    CHECK_EQ(nbp_shadow_depth(shadow), 0);
+    wait_ms(3);
+    nbp_shadow_resume(shadow, &frame[1], 3, NULL);
+    CHECK(shadow->lines[3].suspended >= 3 * MS);
+    nbp_shadow_suspend(shadow, &frame[1], NULL);
+    nbp_lines_close(lines);
+    CHECK_EQ(lines->suspended.count, 0);
+    nbp_lines_release(lines);
+}
+
+static void
 test_thrown_into_a_suspended_frame(void)
 {
     nbp_lines *lines = new_lines();
@@ -384,6 +403,7 @@ main(void)
     test_a_line_is_hit_when_it_changes();
     test_recursion_counts_inclusive_time_once();
     test_suspended_time_is_kept_apart();
+    test_suspended_while_events_pause();
     test_thrown_into_a_suspended_frame();
     test_switched_greenlets_keep_their_records();
     test_recursion_without_end_is_bounded();

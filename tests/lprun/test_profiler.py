@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import line_profiler
@@ -391,6 +391,39 @@ def test_awaited_time_is_kept_apart() -> None:
     (function,) = profiler.result().functions
     assert function.awaited_ns >= 40e6
     assert function.total_ns < 40e6
+
+
+def test_awaited_time_of_what_is_wrapped() -> None:
+    profile = LineProfiler()
+
+    @profile
+    async def waits() -> None:
+        await asyncio.sleep(0.03)
+
+    @profile
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+
+    @profile
+    async def later() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0.03)
+
+    async def main() -> None:
+        await waits()
+        async for _ in later():
+            await asyncio.sleep(0.03)
+
+    # WHEN they are suspended, and nothing is profiled but they
+    asyncio.run(main())
+    for _ in items():
+        time.sleep(0.02)
+    # THEN that time is awaited, each on its line, and no part of the rest
+    for function in profile.result().functions:
+        assert all(line.awaited_ns >= 15e6 for line in function.lines), function.name
+        assert function.total_ns < 15e6
+    assert len(profile.result().functions) == 3
 
 
 def test_comprehensions_belong_to_their_statement() -> None:
