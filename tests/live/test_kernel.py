@@ -39,7 +39,7 @@ square = numpy.ones((300, 300))
 def there():
     files = {os.path.join("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")}
     open_files = {os.readlink(file) for file in files if os.path.islink(file)}
-    open_files = {file for file in open_files if "IPYTHONDIR" not in file}  # the history
+    open_files = {file for file in open_files if "history.sqlite" not in file}
     tasks = {"thread " + task for task in os.listdir("/proc/self/task")}
     return open_files | tasks | set(os.listdir(tempfile.gettempdir()))
 """

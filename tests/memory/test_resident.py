@@ -221,7 +221,8 @@ def test_sampler_reaches_from_start_to_end() -> None:
     times = [time_ns for time_ns, _ in samples]
     assert 8 <= len(samples) <= 16
     assert times == sorted(times)
-    assert times[0] < 20 * MB < 90 * MB < times[-1]
+    # The first is of the first of at least eight spans.
+    assert times[0] < times[-1] / 4 and times[-1] > 90e6
     assert 55 * MB < sampler.peak_bytes - samples[0][1] < 65 * MB
     assert max(size for _, size in samples) == sampler.peak_bytes
     taken, failed = sampler.readings
