@@ -3,10 +3,11 @@
 Each workload has a known peak. It runs in a fresh process under each tool, in turns; the
 figure of the first run counts, and for ours all of them. *Resident* is what the kernel gave
 the process at most, *allocated* what the allocators gave out and had not got back. Costs are
-of an allocation and its free, the fastest of several turns beside a plain run.
+of an allocation and its free, or of an executed line, the fastest of several turns beside a
+plain run.
 
 Usage: python bench_memit.py [--runs N] [--only NAME] [--turns N] [--blocks N]
-       [peaks | cost | snapshots]
+       [peaks | cost | lines | snapshots]
 """
 
 from __future__ import annotations
@@ -435,6 +436,65 @@ def _timed(work: Callable[[], object], mode: Callable[[], Any] | None) -> float:
     return ended - started
 
 
+# --- What a line costs ------------------------------------------------------------------
+
+LINES = 100_000
+
+
+def counting(number: int) -> int:
+    total = 0
+    for step in range(number):
+        total += step
+    return total
+
+
+def lines(turns: int) -> None:
+    """Two lines in a loop, as %mprun measures them."""
+    from nbprobe._core import LineEngine
+
+    def ours(resident: bool) -> float:
+        engine = LineEngine(memory=True, resident=resident)
+        engine.add(counting)
+        engine.start()
+        try:
+            return _seconds(lambda: counting(LINES // 2))[0]
+        finally:
+            engine.stop()
+
+    def theirs() -> float:
+        from memory_profiler import LineProfiler
+
+        profiler = LineProfiler()
+        measured = profiler(counting)
+        # It takes a thousand times as long.
+        return _seconds(lambda: measured(LINES // 200))[0] * 100
+
+    modes: dict[str, Callable[[], float]] = {
+        "plain": lambda: _seconds(lambda: counting(LINES // 2))[0],
+        "ours": lambda: ours(False),
+        "ours, resident": lambda: ours(True),
+        "memory_profiler": theirs,
+    }
+    best = {name: float("inf") for name in modes}
+    for _ in range(turns):
+        for name, mode in modes.items():
+            best[name] = min(best[name], mode())
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    reading = min(
+        _seconds(lambda: [os.pread(statm, 100, 0) for _ in range(1000)])[0]
+        for _ in range(turns)
+    )
+    os.close(statm)
+    print(f"\nns a line above a plain run, fastest of {turns} turns")
+    print(f"{'reading statm':18}{reading * 1e6:>10.0f}  a part of the resident one")
+    added = {name: (best[name] - best["plain"]) / LINES * 1e9 for name in [*modes][1:]}
+    for name, cost_ns in added.items():
+        ratio = added["memory_profiler"] / cost_ns
+        print(
+            f"{name:18}{cost_ns:>10.0f}  memory_profiler costs {ratio:.0f} times that"
+        )
+
+
 # --- Snapshots ------------------------------------------------------------------------
 
 
@@ -544,7 +604,9 @@ def no_op(turns: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=["peaks", "cost", "snapshots"])
+    parser.add_argument(
+        "part", nargs="?", choices=["peaks", "cost", "lines", "snapshots"]
+    )
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--blocks", type=int, default=2_000_000)
@@ -561,6 +623,8 @@ def main() -> None:
         pool()
     if options.part in (None, "cost"):
         cost(options.turns)
+    if options.part in (None, "lines"):
+        lines(options.turns)
     if options.part in (None, "snapshots"):
         snapshots(options.blocks)
 
