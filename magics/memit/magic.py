@@ -250,12 +250,12 @@ class Mprun(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%mprun: {error}") from None
         code = Cell(self.shell, "mprun", line, cell, local_ns)
-        statement = _statement(code, options.rest)
-        targets = Targets.named(options.functions, (), code.globals, code.locals)
-        if options.functions and not targets.functions:
-            raise UsageError(f"%mprun: {'; '.join(targets.problems)}")
         partial: list[LineMemory] = []
         try:
+            statement = _statement(code, options.rest, "%mprun")
+            targets = Targets.named(options.functions, (), code.globals, code.locals)
+            if options.functions and not targets.functions:
+                raise UsageError(f"%mprun: {'; '.join(targets.problems)}")
             with live(self.shell, "%mprun", wanted=is_wanted(options)):
                 result = measure_lines(
                     statement,
@@ -284,13 +284,13 @@ class Mprun(ToolMagics):
         return result if options.returned else delivered
 
 
-def _statement(code: Cell, rest: str) -> Code:
+def _statement(code: Cell, rest: str, magic: str) -> Code:
     """Read the statement, which must be there."""
     statement = code.whole(rest)
     if not statement.tree.body:
         raise UsageError(
-            "there is no statement to measure; write it after the magic, or on the lines "
-            "below"
+            f"{magic}: there is no statement to measure; write it after the magic, or on"
+            " the lines below"
         )
     return statement
 
@@ -347,8 +347,8 @@ class Memdiff(ToolMagics):
                 return None
             return deliver(self.shell, growth, options)
         code = Cell(self.shell, "memdiff", line, cell, local_ns)
-        statement = _statement(code, options.rest)
         try:
+            statement = _statement(code, options.rest, "%memdiff")
             with live(self.shell, "%memdiff", wanted=is_wanted(options)):
                 growth = measure_growth(
                     statement,

@@ -153,10 +153,17 @@ def test_an_exception_keeps_what_ran(defined: Session) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%mprun", "there is no statement to measure"),
+        ("%mprun", "%mprun: there is no statement to measure"),
         ("%mprun -f nothing_there doubles(1)", "nothing_there"),
         ("%mprun -z f()", "unknown option -z"),
     ],
 )
 def test_wrong_use_is_one_line(defined: Session, line: str, message: str) -> None:
     assert message in defined.run(line).usage_error
+
+
+@pytest.mark.parametrize("magic", ["%mprun", "%memdiff"])
+def test_a_syntax_error_points_into_the_cell(session: Session, magic: str) -> None:
+    ran = session.run(f"{magic} 1 /")
+    assert isinstance(ran.error, SyntaxError)
+    assert "magics/memit" not in ran.stderr + ran.stdout
