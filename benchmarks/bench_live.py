@@ -1,5 +1,7 @@
 """What the live display costs a run: the same work with and without it, in turns.
 
+What it costs to follow child processes comes after it: bench_children.py.
+
 The work counts what it does in a second of its own processor time, so that neighbours on
 the machine do not decide. `plain` twice shows how far two equal runs are apart.
 
@@ -13,6 +15,8 @@ import statistics
 import sys
 import threading
 from time import perf_counter, thread_time
+
+import bench_children
 
 from nbprobe.live import view
 from nbprobe.live.display import Live
@@ -120,6 +124,8 @@ def main() -> None:
             f"{name:<24}{statistics.median(wall) - 1:>+13.1%}"
             f"{statistics.median(cpu) - 1:>+17.1%}   {low - 1:>+8.1%} {high - 1:>+7.1%}"
         )
+    bench_children.compare(options.turns)
+    bench_children.stopped(options.turns, options.seconds)
 
 
 if __name__ == "__main__":

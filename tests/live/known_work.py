@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from multiprocessing.pool import Pool
 
 
@@ -27,9 +29,26 @@ def nested(count: int) -> int:
     return work(count)
 
 
+def work_in_a_pool(count: int) -> None:
+    """Work in a process that has a pool of its own."""
+    work(count)
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        list(pool.map(work, [count] * 4))
+
+
+def fork_again_and_again(times: int, count: int) -> None:
+    """Work, and fork processes that work, while figures are being sent."""
+    work(count)
+    for _ in range(times):
+        pid = os.fork()
+        if pid == 0:
+            work_and_exit_at_once(count)
+        os.waitpid(pid, 0)
+
+
 def work_and_die(count: int) -> None:
     work(count)
-    time.sleep(0.8)  # a few periods
+    time.sleep(0.6)  # two periods
     work(7)
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -15,9 +15,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 
 from nbprobe.code import Code
+from nbprobe.live import child
 from nbprobe.live.children import Children
 from nbprobe.live.processes import Process, describe
 from nbprobe.prun.calibration import costs
@@ -46,15 +48,24 @@ NAMES = {
 }
 
 
-@pytest.fixture(params=["socket", "files"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Profile a statement with its children, by both ways of collecting."""
+@pytest.fixture
+def run() -> Run:
+    """Profile a statement with its children."""
+    return runner(use_socket=True)
 
+
+@pytest.fixture(params=["socket", "files"])
+def run_both(request: pytest.FixtureRequest) -> Run:
+    """Profile a statement with its children, by both ways of collecting."""
+    return runner(use_socket=request.param == "socket")
+
+
+def runner(*, use_socket: bool) -> Run:
     def run(statement: str, **names: Any) -> ProfileResult:
         children = Children(
             "prun",
             {"builtins": True, "costs": costs(True)},
-            use_socket=request.param == "socket",
+            use_socket=use_socket,
         )
         partial: list[ProfileResult] = []
         try:
@@ -85,11 +96,11 @@ def states(result: ProfileResult) -> list[str]:
     return sorted(process.state for process in news)
 
 
-def test_environment_is_as_before(run: Run) -> None:
+def test_environment_is_as_before(run_both: Run) -> None:
     before = dict(os.environ)
     threads = threading.active_count()
     descriptors = set(os.listdir("/proc/self/fd"))
-    result = run("assert 'NBPROBE_CHILDREN' in os.environ; work(10)")
+    result = run_both("assert 'NBPROBE_CHILDREN' in os.environ; work(10)")
     assert leaves(result) == 10
     assert result.processes == ()
     assert dict(os.environ) == before
@@ -97,8 +108,15 @@ def test_environment_is_as_before(run: Run) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("end", ["close", "terminate"])
+@pytest.mark.parametrize(
+    ("method", "end"),
+    [
+        ("fork", "close"),
+        ("fork", "terminate"),
+        ("spawn", "close"),
+        ("forkserver", "terminate"),
+    ],
+)
 def test_a_pool(run: Run, method: str, end: str) -> None:
     result = run(
         "pool = context.Pool(2); works.work_on(pool, 4, 1000);"
@@ -112,8 +130,8 @@ def test_a_pool(run: Run, method: str, end: str) -> None:
     assert "killed" not in states(result)
 
 
-def test_an_executor(run: Run) -> None:
-    result = run(
+def test_an_executor(run_both: Run) -> None:
+    result = run_both(
         "with ProcessPoolExecutor(2) as pool: list(pool.map(work, [1000] * 4))"
     )
     assert leaves(result) == 4000
@@ -136,8 +154,8 @@ def test_a_fork_and_a_program(run: Run) -> None:
     assert result.other_programs >= 1
 
 
-def test_a_process_of_a_process(run: Run) -> None:
-    result = run(
+def test_a_process_of_a_process(run_both: Run) -> None:
+    result = run_both(
         "pool = context.Pool(1); pool.map(works.nested, [300]); pool.close(); pool.join()",
         context=multiprocessing.get_context("fork"),
     )
@@ -150,8 +168,46 @@ def test_a_process_of_a_process(run: Run) -> None:
     assert inner.parent == outer.pid
 
 
-def test_one_that_is_killed_is_missing_its_last_moments(run: Run) -> None:
+def test_a_pool_of_joblib(run: Run) -> None:
     result = run(
+        "with joblib.parallel_config('loky', n_jobs=2):\n"
+        "    joblib.Parallel()(joblib.delayed(work)(500) for _ in range(4))\n",
+        joblib=joblib,
+    )
+    assert leaves(result) == 2000
+    # They live on, for the next call.
+    assert set(states(result)) == {"running"}
+    joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+
+
+def test_a_pool_in_a_process(run: Run) -> None:
+    result = run(
+        "p = context.Process(target=works.work_in_a_pool, args=(40,)); p.start(); p.join()",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert leaves(result) == 5 * 40
+    assert states(result) == ["finished"] * 3
+    (outer,) = (each for each in result.processes if each.parent == os.getpid())
+    assert {each.parent for each in result.processes} == {os.getpid(), outer.pid}
+
+
+def test_forks_in_the_middle_of_pushes(run: Run, monkeypatch: Any) -> None:
+    # The one that forks has nothing else to do than push, for as long as it forks.
+    monkeypatch.setattr(child, "_PERIOD", 0.0)
+    monkeypatch.setattr(child, "_DEAREST_SHARE", 1.0)
+    result = run(
+        "p = context.Process(target=works.fork_again_and_again, args=(20, 30))\n"
+        "p.start(); p.join()",
+        context=multiprocessing.get_context("fork"),
+    )
+    assert leaves(result) == 30 + 20 * 30
+    assert states(result) == ["finished"] * 21
+    outer = max(result.processes, key=lambda process: process.snapshots)
+    assert outer.snapshots > 20
+
+
+def test_one_that_is_killed_is_missing_its_last_moments(run_both: Run) -> None:
+    result = run_both(
         "p = context.Process(target=works.work_and_die, args=(900,)); p.start(); p.join()",
         context=multiprocessing.get_context("fork"),
     )
@@ -161,15 +217,15 @@ def test_one_that_is_killed_is_missing_its_last_moments(run: Run) -> None:
     assert "killed" in describe(result.processes)
 
 
-def test_one_that_lives_on_gives_all_it_has(run: Run) -> None:
+def test_one_that_lives_on_gives_all_it_has(run_both: Run) -> None:
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        result = run("assert pool.submit(work, 600).result()", pool=pool)
+        result = run_both("assert pool.submit(work, 600).result()", pool=pool)
         assert leaves(result) == 600
         assert states(result) == ["running"]
         # Nothing is left switched on in it.
         assert pool.submit(os._exit.__module__.__str__).result() == "posix"
-        later = run("assert pool.submit(work, 600).result()", pool=pool)
+        later = run_both("assert pool.submit(work, 600).result()", pool=pool)
         assert leaves(later) == 0
         assert later.processes[0].note == "started before the profile"
 
