@@ -212,6 +212,8 @@ def test_a_zombie_is_gone() -> None:
 def test_sampler_reaches_from_start_to_end() -> None:
     before = threading.active_count()
     with _core.ResidentSampler(0.001, 16) as sampler:
+        while not sampler.samples():
+            time.sleep(0.001)
         time.sleep(0.05)
         block = touched(60 * MB)
         time.sleep(0.05)
@@ -222,7 +224,7 @@ def test_sampler_reaches_from_start_to_end() -> None:
     assert 8 <= len(samples) <= 16
     assert times == sorted(times)
     # The first is of the first of at least eight spans.
-    assert times[0] < times[-1] / 4 and times[-1] > 90e6
+    assert times[-1] - times[0] > 60e6
     assert 55 * MB < sampler.peak_bytes - samples[0][1] < 65 * MB
     assert max(size for _, size in samples) == sampler.peak_bytes
     taken, failed = sampler.readings
