@@ -25,7 +25,6 @@ from ..lprun.arguments import program_options, show_options, wants_to_show
 from ..lprun.autoprofile import Targets
 from ..lprun.calls import CallProfiler
 from ..lprun.config import ConfigError
-from ..lprun.explicit import install
 from ..lprun.merging import with_children
 from ..lprun.recorder import bequeath, options_for
 from ..source import source_of
@@ -123,6 +122,9 @@ class _Run:
     @contextlib.contextmanager
     def _installed(self) -> Iterator[None]:
         """Have ``profile`` be this profiler wherever a program looks for it."""
+        # It reads the configuration, whose errors our options have told by now.
+        from ..lprun.explicit import install
+
         install(self._profiler)
         try:
             yield

@@ -102,15 +102,24 @@ class Config:
             named = Path(os.environ["LINE_PROFILER_RC"])
         if named is not None:
             try:
-                return cls(named, _with_defaults(_parsed(named)))
+                return cls._read(named)
             except (OSError, tomllib.TOMLDecodeError, UnicodeError) as error:
                 raise ConfigError(f"{os.fspath(named)!a}: {error}") from None
         for path in _candidates():
             try:
-                return cls(path, _with_defaults(_parsed(path)))
+                return cls._read(path)
             except (OSError, tomllib.TOMLDecodeError, UnicodeError):
                 continue
         return cls(None, _with_defaults({}))
+
+    @classmethod
+    def _read(cls, path: Path) -> Config:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+        try:
+            return cls(path, _with_defaults(document))
+        except ConfigError as error:
+            raise ConfigError(f"{os.fspath(path)!a}: {error}") from None
 
 
 def _candidates() -> Iterator[Path]:
@@ -118,11 +127,6 @@ def _candidates() -> Iterator[Path]:
     for folder in (here, *here.parents):
         for name in _FILES:
             yield folder / name
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        return tomllib.load(file)
 
 
 def _with_defaults(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -149,6 +153,8 @@ def _table(parent: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _checked(name: str, default: Any, value: Any) -> Any:
     """Check a value's type by that of the default; a list is a copy of its own."""
+    if type(default) is int and isinstance(value, bool):
+        return int(value)  # `verbose = true`
     kinds = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(
         default, bool

@@ -8,12 +8,13 @@ import io
 import multiprocessing
 import os
 import sys
+import warnings
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .config import Config, boolean
+from .config import Config, ConfigError, boolean
 from .profiler import LineProfiler
 
 __all__ = ["GlobalProfiler", "install", "profile"]
@@ -138,7 +139,16 @@ def _is_child() -> bool:
     return any("multiprocessing" in word for word in sys.orig_argv[1:])
 
 
-profile = GlobalProfiler()
+def _by_configuration() -> GlobalProfiler:
+    try:
+        return GlobalProfiler()
+    except ConfigError as error:
+        # A program that only imports the decorator is not to fail over that.
+        warnings.warn(f"{error}; the defaults are used", stacklevel=2)
+        return GlobalProfiler(config=False)
+
+
+profile = _by_configuration()
 
 
 def install(profiler: Any) -> None:

@@ -89,6 +89,10 @@ class LineProfiler(Wrapping):
         self._on_ns = 0
         for function in functions:
             try:
+                if not self.get_underlying_functions(function):
+                    warnings.warn(
+                        f"{function!r} has no Python code to profile", stacklevel=2
+                    )
                 self.add_callable(function)
             except TypeError as error:
                 warnings.warn(str(error), stacklevel=2)

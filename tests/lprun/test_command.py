@@ -213,6 +213,24 @@ def test_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 1 and "tool.line_profiler.cli.unit must be like 1e-06" in err
 
 
+def test_wrong_configuration_that_was_found_is_one_line() -> None:
+    Path("pyproject.toml").write_text(
+        "[tool.line_profiler.kernprof]\nverbose = true\nunit = 'much'\n"
+    )
+    wrong = "pyproject.toml': tool.line_profiler.kernprof.unit must be like 1e-06"
+    command = [sys.executable, "-m", "nbprobe", "lprun", "-l", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and wrong in line
+    # A program that imports the decorator runs all the same.
+    program = "from nbprobe.lprun import profile\nprint(profile(len)([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n")
+    assert wrong in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

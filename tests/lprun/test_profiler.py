@@ -393,6 +393,17 @@ def test_awaited_time_is_kept_apart() -> None:
     assert function.total_ns < 40e6
 
 
+def test_what_has_no_lines_is_named_and_the_rest_is_profiled() -> None:
+    with pytest.warns(UserWarning) as warned:
+        profiler = LineProfiler(workload.plain, len, 3)
+    assert [str(each.message) for each in warned] == [
+        "<built-in function len> has no Python code to profile",
+        "no functions in int objects: 3",
+    ]
+    profiler.runcall(workload.plain, 2)
+    assert profiler.result().hits > 0
+
+
 def test_awaited_time_of_what_is_wrapped() -> None:
     profile = LineProfiler()
 
