@@ -14,13 +14,14 @@ import argparse
 import statistics
 import sys
 import threading
-from time import perf_counter, thread_time
+from time import perf_counter, process_time, thread_time
 
 import bench_children
 
+from nbprobe._core import ALLOCATIONS_SITES, Allocations
 from nbprobe.live import view
 from nbprobe.live.display import Live
-from nbprobe.live.progress import Progress
+from nbprobe.live.progress import NOTHING, Progress
 
 try:
     from pyinstrument import Profiler as Pyinstrument
@@ -35,7 +36,7 @@ class Rendered:
         self.updates = 0
 
     def begin(self) -> None:
-        pass
+        view.html("", NOTHING)
 
     def show(self, magic: str, progress: Progress) -> None:
         view.text(magic, progress)
@@ -62,6 +63,38 @@ def work(seconds: float) -> tuple[float, float]:
 
 def with_live(seconds: float) -> tuple[float, float]:
     with Live("%prun", Rendered(), 0.0):
+        return work(seconds)
+
+
+def cost_of_threads(seconds: float) -> tuple[float, float]:
+    """Processor time of the display's threads, and of the drawing alone, by elapsed time.
+
+    Neighbours do not disturb it: it is what the kernel has booked for them.
+    """
+    drawn = []
+
+    class Timed(Rendered):
+        def show(self, magic: str, progress: Progress) -> None:
+            begin = thread_time()
+            super().show(magic, progress)
+            drawn.append(thread_time() - begin)
+
+    with Live("%prun", Timed(), 0.0):
+        whole, own, wall = process_time(), thread_time(), perf_counter()
+        work(seconds)
+        spent = (process_time() - whole) - (thread_time() - own)
+        elapsed = perf_counter() - wall
+    return spent / elapsed, sum(drawn) / elapsed
+
+
+def counted(seconds: float) -> tuple[float, float]:
+    """As %memit runs it: every allocation is counted, with its place."""
+    with Allocations(ALLOCATIONS_SITES):
+        return work(seconds)
+
+
+def counted_with_live(seconds: float) -> tuple[float, float]:
+    with Live("%memit", Rendered(), 0.0), Allocations(ALLOCATIONS_SITES):
         return work(seconds)
 
 
@@ -92,38 +125,46 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=1.5)
     options = parser.parse_args()
+    # Each beside what it is compared with.
     ways = {
-        "plain again": work,
-        "live display": with_live,
-        "Python thread, 25 Hz": with_python_thread,
+        "plain again": (work, work),
+        "live display": (with_live, work),
+        "live, allocations counted": (counted_with_live, counted),
+        "Python thread, 25 Hz": (with_python_thread, work),
     }
     if Pyinstrument is not None:
-        ways["pyinstrument"] = with_pyinstrument
+        ways["pyinstrument"] = (with_pyinstrument, work)
     work(0.5)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(options.turns):
-        for name, way in ways.items():
-            # Beside its own plain run, before and after: the machine's speed drifts.
+        for name, (way, base) in ways.items():
+            # Beside its own base run, before and after: the machine's speed drifts.
             before, result, after = (
-                work(options.seconds / 2),
+                base(options.seconds / 2),
                 way(options.seconds),
-                work(options.seconds / 2),
+                base(options.seconds / 2),
             )
             ratios = [
                 result[i] / ((before[i] + after[i]) / 2) for i in range(len(result))
             ]
             found[name].append((ratios[0], ratios[1]))
     print(
-        f"Python {sys.version.split()[0]}; speed beside plain, median of {options.turns}"
+        f"Python {sys.version.split()[0]}; speed beside the same without, median of {options.turns}"
     )
-    print(f"{'':<24}{'by the clock':>14}{'by the processor':>18}{'quartiles':>18}")
+    print(f"{'':<28}{'by the clock':>14}{'by the processor':>18}{'quartiles':>18}")
     for name, ratios in found.items():
         wall, cpu = zip(*ratios, strict=True)
         low, _, high = statistics.quantiles(cpu, n=4)
         print(
-            f"{name:<24}{statistics.median(wall) - 1:>+13.1%}"
+            f"{name:<28}{statistics.median(wall) - 1:>+13.1%}"
             f"{statistics.median(cpu) - 1:>+17.1%}   {low - 1:>+8.1%} {high - 1:>+7.1%}"
         )
+    work(0.1)
+    spent, drawing = cost_of_threads(6.0)
+    print(
+        f"processor time of the display's threads: {spent:.2%} of the run's,"
+        f" {drawing:.2%} for drawing"
+    )
     bench_children.compare(options.turns)
     bench_children.stopped(options.turns, options.seconds)
 

@@ -132,7 +132,7 @@ RUNS = {
 
 @pytest.mark.parametrize("magic", RUNS)
 def test_updates_and_then_the_result_in_their_place(kernel: Kernel, magic: str) -> None:
-    *texts, result = shows(kernel.run(f"%{magic} {RUNS[magic]}(0.9)"))
+    *texts, result = shows(kernel.run(f"%{magic} {RUNS[magic]}(0.6)"))
     assert 2 <= len(texts) <= 10
     name = magic.split()[0]
     assert all(text.startswith(f"%{name}: ") for text in texts)
@@ -143,14 +143,14 @@ def test_updates_and_then_the_result_in_their_place(kernel: Kernel, magic: str) 
 
 def test_it_can_be_turned_off(kernel: Kernel) -> None:
     for magic in ("prun", "memit", "mprun"):
-        (shown,) = kernel.run(f"%{magic} --no-live time.sleep(0.4)")
+        (shown,) = kernel.run(f"%{magic} --no-live time.sleep(0.25)")
         assert shown[0] == "display_data" and not shown[1]["transient"]
 
 
 def test_what_is_shown_is_not_measured(kernel: Kernel) -> None:
     """Nor is what the kernel needs to send it, which is some hundred blocks."""
     for options in ("", "-q"):
-        kernel.run(f"%memit {options} -v result time.sleep(0.7)")
+        kernel.run(f"%memit {options} -v result time.sleep(0.5)")
         assert int(printed(kernel.run("print(result.runs[0].allocations)"))) < 60
 
 
