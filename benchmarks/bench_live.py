@@ -1,6 +1,7 @@
 """What the live display costs a run: the same work with and without it, in turns.
 
-What it costs to follow child processes comes after it: bench_children.py.
+What it costs to follow child processes comes after it: bench_children.py; and what a profile
+on a cluster does: bench_engines.py.
 
 The work counts what it does in a second of its own processor time, so that neighbours on
 the machine do not decide. `plain` twice shows how far two equal runs are apart.
@@ -17,6 +18,7 @@ import threading
 from time import perf_counter, process_time, thread_time
 
 import bench_children
+import bench_engines
 
 from nbprobe._core import ALLOCATIONS_SITES, Allocations
 from nbprobe.live import view
@@ -167,6 +169,8 @@ def main() -> None:
     )
     bench_children.compare(options.turns)
     bench_children.stopped(options.turns, options.seconds)
+    bench_engines.on_engines(options.turns)
+    bench_engines.on_workers(options.turns)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..prun import Profile
 from ..prun.calibration import costs
-from ..prun.merging import without_threads
+from ..prun.merging import without_strangers, without_threads
 from ..prun.result import Function, ProfileResult, Thread
 from .reply import write
 
@@ -62,7 +62,7 @@ class _Recording:
             else:
                 threads.append(thread)  # a task has started it
         kept = replace(whole, threads=tuple(each for each in threads if len(each)))
-        return without_threads(kept, frozenset(others)), wall_ns
+        return without_strangers(without_threads(kept, frozenset(others))), wall_ns
 
 
 _lock = threading.Lock()

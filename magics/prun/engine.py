@@ -12,7 +12,7 @@ from ..code import Code
 from ..execution import concluded, runner
 from ..live.following import following
 from . import Profile
-from .merging import with_children
+from .merging import with_children, without_strangers
 from .result import ProfileResult
 
 if TYPE_CHECKING:
@@ -88,17 +88,8 @@ def _without_the_kernels(result: ProfileResult) -> ProfileResult:
     if not left_out:
         return result
     threads = tuple(each for each in result.threads if each.ident not in kernels)
-    used = sorted({place for thread in threads for place in thread.function})
-    places = {place: number for number, place in enumerate(used)}
-    return replace(
-        result,
-        functions=tuple(result.functions[place] for place in used),
-        threads=tuple(
-            replace(thread, function=tuple(places[place] for place in thread.function))
-            for thread in threads
-        ),
-        left_out=tuple(thread.name for thread in left_out),
-    )
+    names = tuple(thread.name for thread in left_out)
+    return without_strangers(replace(result, threads=threads, left_out=names))
 
 
 def _is_kernels(thread: threading.Thread) -> bool:

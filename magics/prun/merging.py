@@ -11,7 +11,13 @@ from .result import Function, ProfileResult, Thread
 if TYPE_CHECKING:
     from ..live.children import Children, Gathered
 
-__all__ = ["merged", "together", "with_children", "without_threads"]
+__all__ = [
+    "merged",
+    "together",
+    "with_children",
+    "without_strangers",
+    "without_threads",
+]
 
 # The file that a notebook's cell is compiled as: the kernel's process number, which is
 # another in every process, and a hash of the cell's text.
@@ -80,6 +86,22 @@ def without_threads(result: ProfileResult, idents: frozenset[int]) -> ProfileRes
     """Leave out threads that are not the user's."""
     threads = tuple(t for t in result.threads if t.ident not in idents)
     return dataclasses.replace(result, threads=threads)
+
+
+def without_strangers(result: ProfileResult) -> ProfileResult:
+    """Leave out functions that no thread calls, as after threads were left out."""
+    used = sorted({place for thread in result.threads for place in thread.function})
+    places = {place: number for number, place in enumerate(used)}
+    return dataclasses.replace(
+        result,
+        functions=tuple(result.functions[place] for place in used),
+        threads=tuple(
+            dataclasses.replace(
+                thread, function=tuple(places[place] for place in thread.function)
+            )
+            for thread in result.threads
+        ),
+    )
 
 
 def _identity(function: Function) -> tuple[str, int, str, str]:

@@ -32,7 +32,7 @@ def client() -> Iterator[Any]:
         LocalCluster(
             n_workers=4,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
