@@ -55,6 +55,7 @@ _KINDS = {
     "lprun.difference": ("lprun.difference", "LineDifference"),
     "memit": ("memit.result", "MemoryResult"),
     "memit.change": ("memit.result", "Change"),
+    "memit.engines": ("memit.engines", "EngineMemory"),
     "memit.growth": ("memit.growth", "Growth"),
     "memit.lines": ("memit.lines", "LineMemory"),
     "memit.recording": ("memit.recording", "Recording"),

@@ -14,7 +14,9 @@ __all__ = ["MAGICS", "record"]
 #: The magics that run on engines, by tool. They are the only ones that a request can name.
 MAGICS = {
     "lprun": ("lprun.magic", "Lprun"),
+    "memit": ("memit.magic", "Memit"),
     "prun": ("prun.magic", "Prun"),
+    "timeit": ("timeit.magic", "Timeit"),
 }
 
 # Where a magic leaves its result, also when the code raises; not for longer than that.

@@ -30,7 +30,9 @@ __all__ = ["Outcome", "ask", "find_view", "profile"]
 #: By tool: what makes one result of those of several processes.
 TOOLS = {
     "lprun": "lprun.merging",
+    "memit": "memit.engines",
     "prun": "prun.merging",
+    "timeit": "timeit.merging",
 }
 
 _LOOK_S = 0.2

@@ -20,6 +20,7 @@ from ..cell import Cell
 from ..code import Code
 from ..execution import run_setup
 from ..live.display import NO_LIVE, is_wanted, live
+from ..live.magic import ENGINES, on_engines
 from ..lprun.targets import Targets
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
@@ -28,6 +29,7 @@ from ..runs import NAME, VS_NAME, runs_of
 from ..views import units
 from .cellwatch import CellWatch, Limit
 from .engine import Settings, measure_code
+from .engines import EngineMemory
 from .growth import Growth, measure_growth, since_last
 from .lines import LineMemory, measure_lines
 from .options import CHILDREN, INTERVAL, NATIVE, REPEAT, TIMEOUT, size
@@ -49,6 +51,7 @@ TABLE = OptionTable(
             "Run the code twice, and show what each run leaves behind anew and what "
             "holds it.",
         ),
+        ENGINES,
         NAME,
         VS_NAME,
         NO_LIVE,
@@ -104,7 +107,7 @@ class Memit(ToolMagics):
         line: str = "",
         cell: str | None = None,
         local_ns: Mapping[str, Any] | None = None,
-    ) -> MemoryResult | None:
+    ) -> MemoryResult | EngineMemory | None:
         """See `HELP`, which takes this one's place."""
         # IPython leaves our frame out of the user's traceback.
         __tracebackhide__ = True
@@ -112,9 +115,20 @@ class Memit(ToolMagics):
         runs = runs_of(self.shell)
         try:
             options = TABLE.parse_line(line)
+            if options.engines and (options.name or options.vs):
+                raise OptionError(
+                    "--name and --vs compare single processes: leave out --engines"
+                )
             base = runs.find(options.vs, MemoryResult) if options.vs else None
         except OptionError as error:
             raise UsageError(f"%memit: {error}") from None
+        if options.engines:
+            whole, failure = on_engines(self.shell, "memit", line, cell, options)
+            assert isinstance(whole, EngineMemory)
+            shown = deliver(self.shell, whole, options)
+            if failure is not None:
+                raise failure
+            return shown
         code = Cell(self.shell, "memit", line, cell, local_ns)
         partial: list[MemoryResult] = []
         try:

@@ -334,7 +334,7 @@ class Change(Result):
 
         Lines are the same when function and text are: their numbers may have moved.
         """
-        before, after = (dict(_named(result)) for result in (self.before, self.after))
+        before, after = (dict(by_text(result)) for result in (self.before, self.after))
         rows = []
         for key in {**before, **after}:
             place = (after.get(key) or before[key])[0]
@@ -351,7 +351,8 @@ class Change(Result):
         ]
 
 
-def _named(result: MemoryResult) -> Iterator[tuple[Any, tuple[Place, int]]]:
+def by_text(result: MemoryResult) -> Iterator[tuple[Any, tuple[Place, int]]]:
+    """Give what each line allocated, with what the line is known by in another result."""
     total: dict[Any, tuple[Place, int]] = {}
     for place, site in result.lines():
         # A cell that runs again is another file, and its lines may have moved.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from ..views.dispatch import Views
 from . import (
     view_change,
+    view_engines,
     view_growth,
     view_lines,
     view_measure,
     view_recording,
     view_snapshot,
 )
+from .engines import EngineMemory
 from .growth import Growth
 from .lines import LineMemory
 from .recording import Recording
@@ -22,6 +24,7 @@ __all__ = ["headline", "html", "text"]
 _VIEWS = Views(
     {
         Change: view_change,
+        EngineMemory: view_engines,
         Growth: view_growth,
         LineMemory: view_lines,
         Snapshot: view_snapshot,

@@ -16,6 +16,7 @@ from IPython.core.magic import (
 from .. import timeit as engine
 from ..cell import Cell
 from ..live.display import NO_LIVE, is_wanted, live
+from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
 from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
@@ -78,6 +79,7 @@ TABLE = OptionTable(
         NAME,
         SCALE,
         COUNTERS,
+        ENGINES,
         NO_LIVE,
     ],
     "statement",
@@ -143,6 +145,13 @@ class Timeit(ToolMagics):
         __tracebackhide__ = True
         assert self.shell is not None
         options = self._options(line, cell)
+        if options.engines:
+            whole, failure = on_engines(self.shell, "timeit", line, cell, options)
+            assert isinstance(whole, engine.Comparison)
+            shown = deliver(self.shell, whole, options)
+            if failure is not None:
+                raise failure
+            return shown
         code = Cell(self.shell, "timeit", line, cell, local_ns)
         try:
             with live(self.shell, "%timeit", wanted=is_wanted(options)):
@@ -164,7 +173,13 @@ class Timeit(ToolMagics):
                     "--compare is for the parts of a cell: use %%timeit --compare, "
                     "without --vs and --scale"
                 )
-            if options.name and (options.compare or options.vs or options.scale):
+            several = options.compare or options.vs or options.scale
+            if options.engines and (several or options.name):
+                raise OptionError(
+                    "--engines times one statement: leave out --vs, --compare, --scale"
+                    " and --name"
+                )
+            if options.name and several:
                 raise OptionError(
                     "--name keeps one timing: leave out --vs, --compare and --scale"
                 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from .._core import outliers, quantile
+from ..live.processes import Process
 from ..results import Result
 
 __all__ = ["Comparison", "Fit", "Ratio", "Scaling", "TimeitResult"]
@@ -340,6 +341,8 @@ class Comparison(Result):
         measured apart.
     interrupted : bool
         Whether an exception or Ctrl-C ended it early.
+    processes : tuple of Process
+        The engines, where the results are one statement's on each of them.
     """
 
     kind: ClassVar[str] = "timeit.comparison"
@@ -349,6 +352,7 @@ class Comparison(Result):
     ratios: tuple[Ratio, ...]
     rounds: int
     interrupted: bool
+    processes: tuple[Process, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ratios and candidates that do not belong together."""
@@ -356,6 +360,12 @@ class Comparison(Result):
             raise ValueError("there must be one ratio for each result")
         if not 0 <= self.baseline < len(self.results):
             raise ValueError("the baseline must be one of the results")
+
+    def by_process(self) -> dict[str, TimeitResult]:
+        """Give the timing of each engine, by its label; none where there are no engines."""
+        if not self.processes:
+            return {}
+        return {result.label: result for result in self.results}
 
     @property
     def fastest(self) -> TimeitResult | None:

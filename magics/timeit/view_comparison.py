@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+from ..live.processes import describe
 from ..views import charts, units
 from ..views.colours import BLUE, GREEN, GREY
-from ..views.names import one_line, pad, width
+from ..views.names import clean, one_line, pad, width
 from ..views.notes import Note, aligned, parted
+from ..views.processes import balance_line
 from ..views.tables import ROWS, Column, Table
 from .result import Comparison, Ratio
 from .view_statement import remarks_of, stock_line
@@ -107,6 +109,8 @@ def _comparison_notes(result: Comparison) -> list[Note]:
         Note("method", how),
         Note("executions", f"the statements ran {units.count(total)} times in all"),
     ]
+    if result.processes:
+        notes[:1] = _engine_notes(result)
     if result.interrupted:
         notes.append(
             Note("partial", "ended early by an exception or Ctrl-C", serious=True)
@@ -114,6 +118,16 @@ def _comparison_notes(result: Comparison) -> list[Note]:
     return notes + remarks_of(
         [(one_line(candidate.label, 30), candidate) for candidate in result.results]
     )
+
+
+def _engine_notes(result: Comparison) -> list[Note]:
+    times = {each.label: each.estimate_ns for each in result.results}
+    is_whole = len(times) == len(result.processes)
+    return [
+        Note("method", "on all engines at the same time"),
+        Note("spread", balance_line("one execution", times) or "a single engine"),
+        Note("engines", clean(describe(result.processes)), serious=not is_whole),
+    ]
 
 
 def html(result: Comparison) -> str:

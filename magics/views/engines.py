@@ -16,7 +16,13 @@ from .names import one_line
 from .processes import balance_line, state_of
 from .tables import Column, Hint, Table
 
-__all__ = ["SPREAD", "remote_lines", "remote_tables", "spread_cells"]
+__all__ = [
+    "SPREAD",
+    "beside_mean",
+    "remote_lines",
+    "remote_tables",
+    "spread_cells",
+]
 
 # So much above the mean, a process is one that the others wait for.
 _LATE = 0.1
@@ -101,29 +107,38 @@ def _remote_row(
     process: Process, time_ns: float | None, balance: Balance | None
 ) -> tuple[str | Picture, ...]:
     time = beside = ""
-    drawn = picture([], "no figures", _WIDTH, _HEIGHT)
     if time_ns is not None and balance is not None and balance.mean > 0:
         time = units.seconds(time_ns / 1e9)
         beside = f"{time_ns / balance.mean - 1:+.0%}"
-        is_late = time_ns >= (1 + _LATE) * balance.mean
-        drawn = _beside_mean(
-            time_ns / balance.maximum,
-            balance.mean / balance.maximum,
-            ORANGE if is_late else BLUE,
-            f"{time}, {beside} beside the mean",
-        )
     return (
         one_line(process.label),
         one_line(process.host),
         str(process.pid) if process.pid else "",
         time,
         beside,
-        drawn,
+        beside_mean(time_ns, balance, time),
         state_of(process),
     )
 
 
-def _beside_mean(length: float, mean: float, colour: str, alt: str) -> Picture:
-    bar = rect(0, 1, max(1.0, length * (_WIDTH - 1)), _HEIGHT - 3, f"fill='{colour}'")
-    line = rect(mean * (_WIDTH - 1), 0, 1, _HEIGHT, f"fill='{GREY}'")
+def beside_mean(figure: float | None, balance: Balance | None, amount: str) -> Picture:
+    """Draw one process's figure as a bar, with the mean of all as a line.
+
+    Parameters
+    ----------
+    figure : float or None
+        None for one that has none.
+    balance : Balance or None
+        Of all figures.
+    amount : str
+        The figure in words.
+    """
+    if figure is None or balance is None or balance.mean <= 0 or figure < 0:
+        return picture([], "no figures", _WIDTH, _HEIGHT)
+    length = figure / balance.maximum * (_WIDTH - 1)
+    mean = balance.mean / balance.maximum * (_WIDTH - 1)
+    colour = ORANGE if figure >= (1 + _LATE) * balance.mean else BLUE
+    bar = rect(0, 1, max(1.0, length), _HEIGHT - 3, f"fill='{colour}'")
+    line = rect(mean, 0, 1, _HEIGHT, f"fill='{GREY}'")
+    alt = f"{amount}, {figure / balance.mean - 1:+.0%} beside the mean"
     return picture([bar, line], alt, _WIDTH, _HEIGHT)

@@ -16,8 +16,10 @@ from nbprobe.live.balance import Balance
 from nbprobe.live.engines import ask
 from nbprobe.lprun.result import LineResult
 from nbprobe.lprun.view_engines import spread as spread_of_lines
+from nbprobe.memit.engines import EngineMemory
 from nbprobe.prun.result import ProfileResult
 from nbprobe.prun.view_engines import spread
+from nbprobe.timeit import Comparison
 
 from ..cell.shells import Session, bare, session
 from .clusters import ENGINES, VICTIM, client
@@ -316,6 +318,59 @@ def test_lines_until_an_error(connected: Session) -> None:
     assert "leave out" in said
 
 
+def test_memory_of_each_engine(connected: Session) -> None:
+    ran = connected.run("%memit -v memory --engines view kept = bytes(share * 10**4)")
+    assert ran.error is None
+    result = connected.names["memory"]
+    assert isinstance(result, EngineMemory)
+    parts = result.by_process()
+    assert list(parts) == ["engine 0", "engine 1", "engine 2", "engine 3"]
+    sizes = [part.allocated_bytes for part in parts.values()]
+    for size, share in zip(sizes, (100, 200, 300, 1400), strict=True):
+        assert size == pytest.approx(share * 10**4, rel=0.01)
+    assert result.allocated_bytes == sum(sizes)
+    assert result.allocations == sum(part.allocations for part in parts.values())
+    place, bytes_, balance = result.lines()[0]
+    assert "bytes(share" in place.text
+    assert bytes_ == pytest.approx(2 * 10**7, rel=0.01)
+    assert balance.most == "engine 3"
+    assert balance.imbalance == pytest.approx(1.8, rel=0.02)
+    assert "4 engines: 4 finished" in ran.stdout
+    rows = {record["engine"]: record for record in result.records()}
+    assert rows["engine 1"]["allocated_bytes"] == sizes[1]
+    connected.run("%px del kept")
+    setup = connected.run("%%memit -q -o --engines view n = share\nbytes(n)").value
+    assert len(setup.parts) == 4
+
+
+def test_one_statement_is_timed_on_each_engine(connected: Session) -> None:
+    ran = connected.run(
+        "%timeit -v times --engines --budget 0.02 view sum(range(share * 20))"
+    )
+    assert ran.error is None
+    result = connected.names["times"]
+    assert isinstance(result, Comparison)
+    parts = result.by_process()
+    assert list(parts) == ["engine 0", "engine 1", "engine 2", "engine 3"]
+    assert {part.statement for part in parts.values()} == {"sum(range(share * 20))"}
+    assert result.ratios[3].value > result.ratios[0].value
+    assert "on all engines at the same time" in ran.stdout
+    assert "4 engines: 4 finished" in ran.stdout
+    counted = connected.run("%timeit -q -o -n 7 -r 3 --engines view.client[0] share")
+    (one,) = counted.value.by_process().values()
+    assert (one.loops, one.repeat, one.executions) == (7, 3, 21)
+
+
+def test_options_that_need_one_process_are_refused(connected: Session) -> None:
+    for line in (
+        "%memit --engines --name a view share",
+        "%memit --engines --vs a view share",
+        "%timeit --engines --vs 1 view share",
+        "%timeit --engines --name a view share",
+    ):
+        assert "leave out" in connected.run(line).usage_error
+
+
 def test_what_is_no_view_is_refused(client: Any) -> None:
     with pytest.raises(TypeError, match=r"client\[:\]"):
         live.profile(client.load_balanced_view(), os.getpid)
@@ -324,9 +379,10 @@ def test_what_is_no_view_is_refused(client: Any) -> None:
 
 
 def test_results_survive_a_file(view: Any, tmp_path: Any) -> None:
-    result = live.profile(view, os.getpid)
-    result.save(tmp_path / "a.json")
-    assert nbprobe.load(tmp_path / "a.json") == result
+    for tool in ("timeit", "memit", "lprun", "prun"):
+        result = live.profile(view, os.getpid, tool=tool)
+        result.save(tmp_path / "a.json")
+        assert nbprobe.load(tmp_path / "a.json") == result
     assert json.loads((tmp_path / "a.json").read_text())["kind"] == "prun"
 
 

@@ -26,6 +26,7 @@ from nbprobe.views.html import page
 
 from .gallery import GALLERY
 from .gallery_dis import DIS
+from .gallery_engines import ENGINES
 from .gallery_heap import HEAP
 from .gallery_memit import MEMIT
 from .gallery_prun import PRUN
@@ -33,7 +34,7 @@ from .gallery_references import REFERENCES
 from .gallery_sampled import SAMPLED
 from .sanitizer import removed
 
-GALLERY = GALLERY | DIS | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
+GALLERY = GALLERY | DIS | ENGINES | HEAP | MEMIT | PRUN | REFERENCES | SAMPLED
 GOLDEN = Path(__file__).parent / "golden"
 RENEW = os.environ.get("NBPROBE_RENEW_GOLDEN") == "1"
 
