@@ -35,3 +35,49 @@ def test_a_picture_is_one_display_with_its_text(kernel: Kernel) -> None:
     assert "data:image/svg+xml;base64," in data["text/html"]
     assert data["text/plain"].startswith("list  1 items")
     assert ran["stdout"] == ""
+
+
+def test_growth_between_cells_of_a_notebook(kernel: Kernel) -> None:
+    kernel.run(
+        "class Order:\n    def __init__(self):\n        self.rows = [bytes(500)]\norders = []"
+    )
+    kernel.run("%growth -q")
+    kernel.run("orders += [Order() for _ in range(300)]")
+    (data,) = kernel.run("%growth")["displays"]
+    assert sorted(data) == ["text/html", "text/plain"]
+    text = data["text/plain"]
+    assert "__main__.Order" in text and "orders[…]" in text
+    # What the kernel keeps of a cell and its reply is nobody's growth.
+    kernel.run("%growth -q")
+    kernel.run("pass")
+    kernel.run("quiet = %growth -q -o")
+    found = kernel.run("print([it.holder for it in quiet.clusters])")["stdout"]
+    assert "orders" not in found and "ipykernel" not in found
+
+
+def test_the_heap_and_variables_of_a_notebook(kernel: Kernel) -> None:
+    kernel.run("import bisect\nlarge = [bytes(1_000_000) for _ in range(9)]")
+    (data,) = kernel.run("%heap")["displays"]
+    assert "What alone keeps most alive" in data["text/plain"]
+    assert "large" in data["text/plain"]
+    (data,) = kernel.run("%sizes")["displays"]
+    lines = data["text/plain"].splitlines()
+    (row,) = [line for line in lines if line.split()[:1] == ["large"]]
+    assert "MiB" in row
+    assert not [line for line in lines if line.split()[:1] == ["bisect"]]
+
+
+def test_garbage_and_references_of_a_notebook(kernel: Kernel) -> None:
+    kernel.run("import gc\nclass Ring: pass\ngc.collect(); gc.disable()")
+    kernel.run("ring = Ring(); ring.me = ring; del ring")
+    (data,) = kernel.run("%cycles")["displays"]
+    assert "__main__.Ring" in data["text/plain"]
+    ran = kernel.run("%%cycles\ngc.collect()\n1 / 0")
+    assert ran["error"] == "ZeroDivisionError"
+    assert "1 collection in" in str(ran["displays"]) + ran["stdout"]
+    kernel.run("gc.enable()\nx = Ring(); held = {'k': x}")
+    (data,) = kernel.run("%refcount x")["displays"]
+    assert "held['k']" in data["text/plain"]
+    ran = kernel.run("%sizes nothing")
+    assert ran["error"] is None or ran["error"] == "UsageError"
+    assert ran["stderr"].count("\n") <= 1 and ran["displays"] == []
