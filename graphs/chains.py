@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._core import referents, referrers, tracked_referrers
+from .._core import referents, referrers, start_search, tracked_referrers
 
 __all__ = ["find_backref_chain", "find_ref_chain", "is_proper_module"]
 
@@ -78,10 +78,20 @@ def find_backref_chain(
     are met on the way.
     """
     ignored = {*extra_ignore, id(extra_ignore)}  # it may be an iterator
-    chain = _find_chain(obj, predicate, tracked_referrers, max_depth, ignored, collect)
+    if collect:
+        gc.collect()
+    search = start_search()
+
+    def tracked(level: list[Any]) -> list[list[Any]]:
+        return tracked_referrers(level, search)
+
+    def all_of_them(level: list[Any]) -> list[list[Any]]:
+        return referrers(level, search)
+
+    chain = _find_chain(obj, predicate, tracked, max_depth, ignored, False)
     if len(chain) == 1 and not predicate(obj):
         # Untracked holders are rarely on the way, and looking into them takes long.
-        chain = _find_chain(obj, predicate, referrers, max_depth, ignored, False)
+        chain = _find_chain(obj, predicate, all_of_them, max_depth, ignored, False)
     return chain
 
 

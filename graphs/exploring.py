@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .._core import referents, referrers, running_holders
+from .._core import referents, referrers, running_holders, start_search
 from .chains import is_proper_module
 from .labels import edge_names, long_name
 from .lent import SharedMemory
@@ -146,6 +146,7 @@ def explore(
     host = _Host(backwards and not options.internals and options.filter is None)
     history = StandIn(0, "IPython", "history of outputs", False)
     memory = SharedMemory()
+    search = start_search() if backwards else None
     level: list[Any] = []
     level.extend(it for it in objects if found.add(it, 0))
     ignored = ignored | {id(objects), id(found.objects), id(found.numbers)}
@@ -154,7 +155,7 @@ def explore(
             level = [it for it in level if not is_proper_module(it)]
         following: list[Any] = []
         for it, others in zip(
-            level, _neighbours(level, backwards, memory), strict=True
+            level, _neighbours(level, backwards, memory, search), strict=True
         ):
             shown = [
                 other
@@ -191,10 +192,13 @@ def explore(
 
 
 def _neighbours(
-    level: list[Any], backwards: bool, memory: SharedMemory
+    level: list[Any],
+    backwards: bool,
+    memory: SharedMemory,
+    search: list[Any] | None,
 ) -> list[list[Any]]:
     if backwards:
-        return referrers(level)
+        return referrers(level, search)
     return [referents(it) + memory.of(it) for it in level]
 
 

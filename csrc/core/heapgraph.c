@@ -230,6 +230,21 @@ nbp_heapgraph_add(nbp_heapgraph *self, uintptr_t address, nbp_node *node)
     return NBP_OK;
 }
 
+void
+nbp_heapgraph_prefetch_place(const nbp_heapgraph *self, uintptr_t address)
+{
+    __builtin_prefetch(&self->table[slot_of(self, address)]);
+}
+
+void
+nbp_heapgraph_prefetch_found(const nbp_heapgraph *self, uintptr_t address)
+{
+    nbp_node node = self->table[slot_of(self, address)];
+    if (node != NBP_NO_NODE) {
+        __builtin_prefetch(&self->addresses[node]);
+    }
+}
+
 /* Turns the addresses that wait into edges, and meets the new ones. */
 static nbp_status
 resolve(nbp_heapgraph *self)
@@ -248,13 +263,10 @@ resolve(nbp_heapgraph *self)
         self->edge_capacity = capacity;
     }
     for (size_t i = 0; i < self->waiting; i++) {
-        __builtin_prefetch(&self->table[slot_of(self, self->batch[i])]);
+        nbp_heapgraph_prefetch_place(self, self->batch[i]);
     }
     for (size_t i = 0; i < self->waiting; i++) {
-        nbp_node node = self->table[slot_of(self, self->batch[i])];
-        if (node != NBP_NO_NODE) {
-            __builtin_prefetch(&self->addresses[node]);
-        }
+        nbp_heapgraph_prefetch_found(self, self->batch[i]);
     }
     for (size_t i = 0; i < self->waiting; i++) {
         nbp_status status =

@@ -40,6 +40,11 @@ void nbp_heapgraph_destroy(nbp_heapgraph **self);
  * was, NBP_INVALID: it has 2^32 - 2 nodes, or is finished. */
 nbp_status nbp_heapgraph_add(nbp_heapgraph *self, uintptr_t address, nbp_node *node);
 
+/* Brings into the cache what add() will need: first where an address is looked up, and
+ * in a second call some time later what is found there. */
+void nbp_heapgraph_prefetch_place(const nbp_heapgraph *self, uintptr_t address);
+void nbp_heapgraph_prefetch_found(const nbp_heapgraph *self, uintptr_t address);
+
 /* Adds the node of an address that is known to be new, without looking; only before
  * the first add(), next() or find(), and hash() comes in between. As add(). */
 nbp_status nbp_heapgraph_append(nbp_heapgraph *self, uintptr_t address);

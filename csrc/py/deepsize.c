@@ -9,8 +9,10 @@
 #include "heapwalk.h"
 #include "state.h"
 
-/* How far ahead objects are brought into the cache. */
-enum { AHEAD = 12 };
+enum {
+    AHEAD = 12, /* how far ahead objects are brought into the cache */
+    RING = 32,  /* references that wait until they, and their places, are there */
+};
 
 /* What is done with the instances of a type. */
 enum { UNDECIDED, COUNTED, IGNORED, HANDED_OUT };
@@ -38,6 +40,8 @@ typedef struct {
     size_t first, last, capacity;
     PyObject **special; /* owned; borrowed objects, in the order of the search */
     size_t special_count, special_capacity;
+    PyObject *ring[RING]; /* borrowed; NULL where there is none */
+    size_t turn;
     uint64_t bytes;
     bool failed; /* memory was short */
 } search;
@@ -141,10 +145,9 @@ admit(DeepSize *self, PyObject *op, nbp_node *node, bool *failed)
     return nbp_heapgraph_nodes(self->known) > before;
 }
 
-static int
-meet(PyObject *op, void *arg)
+static void
+take_in(search *it, PyObject *op)
 {
-    search *it = arg;
     nbp_node node;
     /* See heaprefs.c for what has no references and is met all the same. */
     if (Py_REFCNT(op) > 0 && admit(it->owner, op, &node, &it->failed)) {
@@ -153,7 +156,39 @@ meet(PyObject *op, void *arg)
             it->failed = true;
         }
     }
+}
+
+static int
+meet(PyObject *op, void *arg)
+{
+    search *it = arg;
+    const nbp_heapgraph *known = it->owner->known;
+    PyObject **place = &it->ring[it->turn % RING];
+    PyObject *older = it->ring[(it->turn + RING / 2) % RING], *oldest = *place;
+    __builtin_prefetch(op);
+    nbp_heapgraph_prefetch_place(known, (uintptr_t)op);
+    if (older != NULL) {
+        nbp_heapgraph_prefetch_found(known, (uintptr_t)older);
+    }
+    *place = op;
+    it->turn++;
+    if (oldest != NULL) {
+        take_in(it, oldest);
+    }
     return 0;
+}
+
+static void
+flush(search *it)
+{
+    for (size_t i = 0; i < RING; i++) {
+        PyObject **place = &it->ring[(it->turn + i) % RING];
+        PyObject *op = *place;
+        *place = NULL;
+        if (op != NULL) {
+            take_in(it, op);
+        }
+    }
 }
 
 static void
@@ -187,10 +222,14 @@ run(search *it, PyObject *start)
     }
     size_t level_end = it->last;
     Py_ssize_t depth = 0;
-    while (it->first < it->last && !it->failed) {
+    while (!it->failed) {
         if (it->first == level_end) {
+            flush(it);
             level_end = it->last;
             depth++;
+        }
+        if (it->first == it->last) {
+            break;
         }
         if (it->first + AHEAD < it->last) {
             __builtin_prefetch(it->queue[it->first + AHEAD]);

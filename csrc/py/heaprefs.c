@@ -185,6 +185,23 @@ look_into(PyObject *op, void *arg)
     return self->status == NBP_OK ? 0 : -1;
 }
 
+/* True when a code object or a type may hold a tuple: of constants, or of types. */
+static bool
+may_be_of_a_program(PyObject *tuple)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *item = PyTuple_GET_ITEM(tuple, i); /* NULL while it is being built */
+        if (item != NULL && item != Py_None && item != Py_Ellipsis &&
+            !PyLong_Check(item) && !PyFloat_Check(item) && !PyComplex_Check(item) &&
+            !PyUnicode_Check(item) && !PyBytes_Check(item) && !PyTuple_Check(item) &&
+            !PyFrozenSet_Check(item) && !PySlice_Check(item) && !PyCode_Check(item) &&
+            !PyType_Check(item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* True when something unlisted may hold `op`. Looking for that costs more than the
  * rest, for every object has to be touched, and is mostly in vain: the collector leaves
  * only such tuples and dictionaries untracked as hold nothing tracked. What code
@@ -193,7 +210,10 @@ look_into(PyObject *op, void *arg)
 static bool
 needs_thorough(PyObject *op)
 {
-    return !PyObject_IS_GC(op) || !PyObject_GC_IsTracked(op) || PyTuple_CheckExact(op);
+    if (!PyObject_IS_GC(op) || !PyObject_GC_IsTracked(op)) {
+        return true;
+    }
+    return PyTuple_CheckExact(op) && may_be_of_a_program(op);
 }
 
 /* The static type whose dictionary `op` is, as its descriptors tell; borrowed, or NULL.
@@ -360,7 +380,7 @@ leave_out_ours(scan *self, const PyObject *targets, const PyObject *prepared)
 
 PyDoc_STRVAR(
     referrers_doc,
-    "referrers($module, targets, /)\n"
+    "referrers($module, targets, search=None, /)\n"
     "--\n"
     "\n"
     "The objects that hold each of some objects.\n"
@@ -369,6 +389,8 @@ PyDoc_STRVAR(
     "----------\n"
     "targets : list\n"
     "    However many there are, the heap is looked through once.\n"
+    "search : list, optional\n"
+    "    What start_search() gave: objects made since are not looked into.\n"
     "\n"
     "Returns\n"
     "-------\n"
@@ -377,15 +399,20 @@ PyDoc_STRVAR(
     "    containers, code objects and static types. Running frames are not\n"
     "    objects and are not among them.\n");
 
+/* `given`: what start_search() gave, or NULL. */
 static PyObject *
-look_for(PyObject *targets, bool tracked_only)
+look_for(PyObject *targets, bool tracked_only, PyObject *given)
 {
     if (!PyList_CheckExact(targets)) {
         PyErr_SetString(PyExc_TypeError, "referrers takes a list");
         return NULL;
     }
     int frozen = is_frozen();
-    PyObject *prepared = frozen < 0 ? NULL : nbp_walk_prepare(); /* owned */
+    PyObject *prepared = NULL; /* owned */
+    if (frozen >= 0) {
+        nbp_arrays_prepare();
+        prepared = given == NULL ? nbp_walk_prepare() : Py_NewRef(given);
+    }
     if (prepared == NULL) {
         return NULL;
     }
@@ -429,13 +456,42 @@ look_for(PyObject *targets, bool tracked_only)
 }
 
 static PyObject *
-referrers(PyObject *Py_UNUSED(module), PyObject *targets)
+read_and_look(PyObject *args, bool tracked_only)
 {
-    return look_for(targets, false);
+    PyObject *targets, *search = Py_None; /* borrowed */
+    if (!PyArg_ParseTuple(args, "O|O:referrers", &targets, &search)) {
+        return NULL;
+    }
+    if (search != Py_None && !PyList_CheckExact(search)) {
+        PyErr_SetString(PyExc_TypeError, "search must be what start_search() gave");
+        return NULL;
+    }
+    return look_for(targets, tracked_only, search == Py_None ? NULL : search);
+}
+
+static PyObject *
+referrers(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    return read_and_look(args, false);
+}
+
+PyDoc_STRVAR(start_search_doc,
+             "start_search($module, /)\n"
+             "--\n"
+             "\n"
+             "What several calls of referrers() would make each, to be given up soon.\n"
+             "\n"
+             "On Python 3.11 a list of all objects, each of which it holds; None from\n"
+             "3.12 on, where the interpreter lets them be visited.\n");
+
+static PyObject *
+start_search(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return nbp_walk_prepare();
 }
 
 PyDoc_STRVAR(tracked_referrers_doc,
-             "tracked_referrers($module, targets, /)\n"
+             "tracked_referrers($module, targets, search=None, /)\n"
              "--\n"
              "\n"
              "Like referrers(), without holders that the collector does not track.\n"
@@ -443,9 +499,9 @@ PyDoc_STRVAR(tracked_referrers_doc,
              "A third of the time where a target is untracked itself or a tuple.\n");
 
 static PyObject *
-tracked_referrers(PyObject *Py_UNUSED(module), PyObject *targets)
+tracked_referrers(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    return look_for(targets, true);
+    return read_and_look(args, true);
 }
 
 typedef struct {
@@ -528,8 +584,9 @@ count_types(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef refs_methods[] = {
     {"referents", referents, METH_O, referents_doc},
-    {"referrers", referrers, METH_O, referrers_doc},
-    {"tracked_referrers", tracked_referrers, METH_O, tracked_referrers_doc},
+    {"referrers", referrers, METH_VARARGS, referrers_doc},
+    {"start_search", start_search, METH_NOARGS, start_search_doc},
+    {"tracked_referrers", tracked_referrers, METH_VARARGS, tracked_referrers_doc},
     {"count_types", count_types, METH_NOARGS, count_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -51,7 +51,12 @@ nbp_walk_prepare(void)
 void
 nbp_walk_tracked(PyObject *prepared, visitproc visit, void *arg)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(prepared); i++) {
+    enum { AHEAD = 8 };
+    Py_ssize_t count = PyList_GET_SIZE(prepared);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(PyList_GET_ITEM(prepared, i + AHEAD));
+        }
         if (visit(PyList_GET_ITEM(prepared, i), arg) != 0) {
             return;
         }

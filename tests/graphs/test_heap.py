@@ -255,6 +255,8 @@ def test_arguments_of_the_wrong_kind_are_refused() -> None:
         _core.Heap((1,))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _core.referrers(())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="search"):
+        _core.referrers([], ())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="limit"):
         _core.paths_to([], (), -1)
 
@@ -270,6 +272,30 @@ def test_holders_that_no_list_of_objects_has_are_found() -> None:
     gc.collect()
     assert not gc.is_tracked(untracked)
     assert any(it is untracked for it in _core.referrers([inner])[0])
+
+
+def test_one_search_serves_several_questions() -> None:
+    leaf = Node()
+    KEPT.append([leaf])
+    search = _core.start_search()
+    late = [leaf]
+    (holders,) = _core.referrers([leaf], search)
+    assert any(it is KEPT[-1] for it in holders)
+    assert not any(it is search for it in holders)
+    # Where it is a list of objects, those made since are not in it.
+    assert any(it is late for it in holders) is (search is None)
+    (holders,) = _core.tracked_referrers([leaf], search)
+    assert any(it is KEPT[-1] for it in holders)
+    KEPT.clear()
+
+
+def test_tuples_of_constants_and_of_types_are_looked_for_thoroughly() -> None:
+    code = compile("x = (1, 2, 'three', None, 4.5)", "x", "exec")
+    constants = code.co_consts
+    assert any(it is code for it in _core.referrers([constants])[0])
+    fresh = (1, "x", (2,), b"y", frozenset(), 2j, None, ...)
+    replaced = code.replace(co_consts=fresh)
+    assert any(it is replaced for it in _core.referrers([fresh])[0])
 
 
 def test_a_chain_leads_through_untracked_holders() -> None:
