@@ -23,7 +23,7 @@ _NARROWEST = 2.0  # px; what is narrower is drawn together
 _NARROWEST_AREA = 3.0
 _AREAS = 250  # so that an output stays below 200 kB
 _TITLE = 250  # letters
-_LETTER = 6.3  # px, on the average, of the sans-serif letters at size 11
+_LETTER = 6.7  # px, on the average, of the sans-serif letters at size 11
 _COLOURS = (BLUE, GREEN, VIOLET, TEAL, MAGENTA, AMBER)
 
 

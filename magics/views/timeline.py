@@ -16,7 +16,7 @@ __all__ = ["Bar", "Series", "timeline"]
 _LEFT, _RIGHT, _TOP, _WIDTH, _TALL = 70.0, 844.0, 14.0, 860, 230.0
 _COLOURS = (BLUE, VIOLET, TEAL, MAGENTA, AMBER, GREEN)
 _ROW = 17.0
-_LETTER = 6.3  # px, on the average, of the sans-serif letters at size 11
+_LETTER = 6.7  # px, on the average, of the sans-serif letters at size 11
 
 # What one picture holds; the rest is counted in words.
 _SERIES, _NAMES, _BARS, _LEVELS = 8, 12, 150, 12
