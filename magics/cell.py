@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .code import Code, register_source
+from .texts import lines_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -157,7 +158,7 @@ class Cell:
 
     def _between(self, whole: Code, first: int, last: int) -> Code:
         """Give the part of the body that stands between two of its lines."""
-        source = "\n".join(self._body.splitlines()[first : last - 1]).strip("\n")
+        source = "\n".join(lines_of(self._body)[first : last - 1]).strip("\n")
         nodes = [node for node in whole.tree.body if first < node.lineno - 1 < last]
         return Code(source, ast.Module(nodes, []), self.filename)
 

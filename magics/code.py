@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
+from .texts import lines_of
+
 _NOT_WORK = frozenset(opcode.opmap[name] for name in ("NOP", "CACHE", "EXTENDED_ARG"))
 
 
@@ -90,7 +92,7 @@ def register_source(source: str) -> str:
     """
     digest = hashlib.sha1(source.encode("utf-8", "replace"), usedforsecurity=False)
     filename = f"<nbprobe {digest.hexdigest()[:12]}>"
-    lines = source.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in lines_of(source)]
     # With None for the modification time, linecache.checkcache() keeps the entry.
     linecache.cache[filename] = (len(source), None, lines, filename)
     return filename
@@ -104,7 +106,7 @@ def together(*sources: str) -> list[Code]:
     SyntaxError
         As `compile` raises it, naming the line of the piece that is wrong.
     """
-    lines = [source.splitlines() or [""] for source in sources]
+    lines = [lines_of(source) or [""] for source in sources]
     filename = register_source("\n".join(itertools.chain(*lines)))
     codes = []
     before = 0

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from .texts import is_kept, is_made_up, texts_of
+from .texts import is_kept, is_made_up, lines_of, texts_of
 
 __all__ = [
     "Source",
@@ -164,7 +164,7 @@ class _File:
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
-        self._lines = text.splitlines()
+        self._lines = lines_of(text)
         self._text = text
 
     @classmethod

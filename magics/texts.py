@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
-__all__ = ["is_kept", "is_made_up", "known_text", "texts_of"]
+__all__ = ["is_kept", "is_made_up", "known_text", "lines_of", "texts_of"]
+
+
+def lines_of(text: str) -> list[str]:
+    """Split source as Python counts its lines: a form feed, say, ends none."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def known_text(code: CodeType) -> str:

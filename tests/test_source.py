@@ -107,6 +107,20 @@ def test_text_that_linecache_still_has_from_before_the_edit(folder: Path) -> Non
     assert text_of(module.plain) == (3, "def plain(x):\n    return x + 1", "")
 
 
+def test_lines_are_those_that_python_counts(folder: Path) -> None:
+    # GIVEN a file with form feeds, and a character within a string that ends a paragraph
+    work = "def work(n):\n    s = 'a\u2028b'\n    return n"
+    last = "def last(n):\n    return n"
+    (folder / "feeds.py").write_text(f"\f\na = 1\n\f{work}\n\f\n\n{last}\n", "utf-8")
+    module = importlib.import_module("feeds")
+    # WHEN functions behind them are looked up
+    # THEN their text is theirs
+    assert text_of(module.work) == (3, f"\f{work}", "")
+    assert text_of(module.last) == (8, last, "")
+    assert texts.lines_of("a\r\nb\rc\n\f\n") == ["a", "b", "c", "\f"]
+    assert texts.lines_of("") == []
+
+
 def test_text_that_is_sure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "sure.py"
     path.write_text(TEXT)

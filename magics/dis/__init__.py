@@ -20,6 +20,7 @@ from typing import Any
 
 from ..results import Result
 from ..source import functions_in, source_of
+from ..texts import lines_of
 from .bytecode import read
 from .result import Code, Disassembly, Heat, Instruction
 
@@ -63,7 +64,7 @@ def disassemble(
             source = source_of(each, namespace)
             lines = dict(enumerate(source.lines, source.first))
             if not lines and each.co_filename == _TEXT:
-                lines = dict(enumerate(str(what).splitlines(), 1))
+                lines = dict(enumerate(lines_of(str(what)), 1))
             codes.append(read(each, level, lines, source.note, _heat(each, earlier)))
     if not codes:
         raise TypeError(
