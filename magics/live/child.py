@@ -82,6 +82,7 @@ class Recorder(Protocol):
 # The only classes that a configuration can name; nothing is imported because it says so.
 _RECORDERS = {
     "lprun": ("lprun.recorder", "LineRecorder"),
+    "memit": ("memit.recorder", "MemoryRecorder"),
     "prun": ("prun.recorder", "CallRecorder"),
 }
 

@@ -76,7 +76,7 @@ class Children:
     Parameters
     ----------
     tool : str
-        Which tool measures in them: ``'lprun'``, ``'prun'``.
+        Which tool measures in them: ``'lprun'``, ``'memit'``, ``'prun'``.
     options : dict
         What its recorder is made with; plain data.
     use_socket : bool
@@ -217,6 +217,7 @@ class Children:
     # Which processes there are.
 
     def _watch(self) -> None:
+        _core.leave_out_thread()
         while not self._over.wait(_LOOK_S):
             self._look()
 

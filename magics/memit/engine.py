@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._core import (
     ALLOCATIONS_EXACT,
@@ -25,9 +25,13 @@ from .._core import (
 from ..code import Code
 from ..execution import runner
 from ..graphs.labels import long_name
+from ..live.following import following
 from .leaks import survivors
-from .result import Kind, MemoryResult, Run, Survivor
+from .result import ChildRun, Kind, MemoryResult, Run, Survivor
 from .sites import FRAMES, Sites
+
+if TYPE_CHECKING:
+    from ..live.children import Children
 
 __all__ = ["Settings", "measure_call", "measure_code"]
 
@@ -166,6 +170,16 @@ class _Measurement:
         self._survivors: tuple[Survivor, ...] = ()
         self._notes: list[str] = []
         self._is_code = False
+        self._children: Children | None = None
+        if settings.children:
+            from ..live.children import Children
+
+            self._children = Children("memit", {"native": settings.native})
+
+    def _abandon(self) -> None:
+        """In a fork, which counts for itself: what runs here is the parent's."""
+        for counted in (self._counted, *self._alive):
+            counted.stop()
 
     def _new_counts(self) -> Allocations:
         native = self.settings.native
@@ -207,7 +221,7 @@ class _Measurement:
         begin = time.monotonic()
         limit_s = self.settings.timeout_s
         try:
-            with self._sampler:
+            with following(self._children, self._abandon), self._sampler:
                 if self.settings.leaks:
                     self._all_for_leaks(prepared)
                 for number, run in enumerate(prepared[len(self._runs) :]):
@@ -349,7 +363,24 @@ class _Measurement:
             interrupted=interrupted,
             python=platform.python_version(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            **self._of_children(),
         )
+
+    def _of_children(self) -> dict[str, Any]:
+        """Give the fields of the result that come from child processes."""
+        if self._children is None:
+            return {}
+        gathered = self._children.stop()
+        runs = tuple(
+            ChildRun(process.label, result.run)
+            for process, result in gathered.results
+            if isinstance(result, MemoryResult)
+        )
+        return {
+            "processes": gathered.processes,
+            "other_programs": gathered.others,
+            "child_runs": runs,
+        }
 
 
 @cache

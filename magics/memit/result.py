@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..live.processes import Process
 from ..results import Result
 from .recording import MIB
 
-__all__ = ["Change", "Kind", "MemoryResult", "Place", "Run", "Site", "Survivor"]
+__all__ = [
+    "Change",
+    "ChildRun",
+    "Kind",
+    "MemoryResult",
+    "Place",
+    "Run",
+    "Site",
+    "Survivor",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,14 @@ class Run:
         return self.allocations - self.frees
 
 
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """What a child process did, by its label."""
+
+    process: str
+    run: Run
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class MemoryResult(Result):
     """What a piece of code does to memory.
@@ -173,6 +191,12 @@ class MemoryResult(Result):
         Whether an exception or Ctrl-C ended the code early.
     python, created : str
         Version of the interpreter; when, ISO 8601, UTC.
+    processes : tuple of Process
+        With children: those that were seen.
+    other_programs : int
+        Processes of other programs that were seen.
+    child_runs : tuple of ChildRun
+        What the children allocated, in all runs together.
 
     See Also
     --------
@@ -201,6 +225,9 @@ class MemoryResult(Result):
     interrupted: bool
     python: str
     created: str
+    processes: tuple[Process, ...] = ()
+    other_programs: int = 0
+    child_runs: tuple[ChildRun, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse places that are not there, and results without a run."""
@@ -214,6 +241,13 @@ class MemoryResult(Result):
     def run(self) -> Run:
         """The run that the allocation figures are from: the one that allocated least."""
         return min(self.runs, key=lambda run: run.allocated_bytes)
+
+    def by_process(self) -> dict[str, Run]:
+        """Give the figures of each process, by its label; the measured one is ``''``.
+
+        Of a child, resident memory counts pages that it shares with others as its own.
+        """
+        return {"": self.run, **{each.process: each.run for each in self.child_runs}}
 
     @property
     def peak_rss(self) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..live.processes import describe
 from ..places import place_of
 from ..views import charts, units
 from ..views.drawing import Picture
 from ..views.icicle import Block, Icicle, icicle
 from ..views.names import one_line
 from ..views.notes import Note, aligned, parted
+from ..views.processes import state_of
 from ..views.tables import Column, Table
 from .recording import MIB
 from .result import MemoryResult, Place, Site
@@ -45,6 +47,7 @@ def text(result: MemoryResult) -> str:
     if table.rows:
         lines += ["", table.text()]
     for title, found in (
+        ("allocated in child processes", _children(result)),
         ("kept", _kept(result)),
         ("left behind by every run", _survivors(result)),
     ):
@@ -98,6 +101,9 @@ def _remarks(result: MemoryResult) -> list[Note]:
         notes.append(
             Note("processes", "all that it started; what they share is counted once")
         )
+    if result.processes:
+        seen = describe(result.processes, result.other_programs)
+        notes.append(Note("children", one_line(seen, 300)))
     if len(result.runs) > 1:
         notes.append(Note("runs", _runs(result)))
     return notes
@@ -154,6 +160,36 @@ def _kept(result: MemoryResult) -> Table:
     )
     columns = (Column("bytes", "right"), Column("objects", "right"), Column("type"))
     return Table(columns, rows, max(0, len(result.kept) - _KINDS))
+
+
+_CHILD_COLUMNS = (
+    Column("process"),
+    Column("allocated", "right"),
+    Column("blocks", "right"),
+    Column("at once", "right"),
+    Column("kept", "right"),
+    Column("resident peak", "right"),
+    Column("state"),
+)
+
+
+def _children(result: MemoryResult) -> Table:
+    """Give what the child processes allocated, the one with most first."""
+    states = {process.label: state_of(process) for process in result.processes}
+    runs = sorted(result.child_runs, key=lambda each: -each.run.allocated_bytes)
+    rows = [
+        (
+            one_line(each.process),
+            units.memory(each.run.allocated_bytes),
+            f"{each.run.allocations:,}",
+            units.memory(each.run.peak_allocated),
+            units.memory(each.run.retained_bytes),
+            units.memory(each.run.peak_rss),
+            states.get(each.process, ""),
+        )
+        for each in runs
+    ]
+    return Table.capped(_CHILD_COLUMNS, rows, len(rows))
 
 
 def _survivors(result: MemoryResult) -> Table:
@@ -266,6 +302,7 @@ def html(result: MemoryResult) -> str:
         course=_course(result),
         notes=[*_figures(result), *notes],
         lines=_lines(result, bars=True),
+        children=_children(result),
         kept=_kept(result),
         survivors=_survivors(result),
         flames=flames(result.places, result.sites),
