@@ -65,8 +65,12 @@ def alive_1_ms() -> Callable[[], object]:
 def numpy_temporaries() -> Callable[[], object]:
     import numpy as np
 
+    def work(values: Any) -> object:
+        return (values * 2 + 1).sum()
+
+    work(np.ones(10_000))  # pages of numpy's own code that it touches
     values = np.ones(SIZE // 8)
-    return lambda: (values * 2 + 1).sum()
+    return lambda: work(values)
 
 
 def million_objects(look: Callable[[], object] = int) -> Callable[[], object]:
