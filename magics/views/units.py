@@ -173,6 +173,8 @@ def change(number: float, precision: int = 3) -> str:
 def percent(share: float) -> str:
     """Give a share of 1 in percent, two digits: ``'12 %'``, ``'0.21 %'``."""
     value = share * 100
+    if 0 < value < 0.001:
+        return "<0.001 %"
     return f"{value:.0f} %" if abs(value) >= 9.95 else f"{value:.2g} %"
 
 

@@ -86,6 +86,7 @@ def test_ratio(figures: tuple[float, float, float], text: str) -> None:
         (0.123, "12 %"),
         (0.0994, "9.9 %"),
         (0.0021, "0.21 %"),
+        (6.9e-7, "<0.001 %"),
         (0.0, "0 %"),
     ],
 )
