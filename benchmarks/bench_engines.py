@@ -47,9 +47,12 @@ def on_engines(turns: int) -> None:
 
 def on_workers(turns: int) -> None:
     """The same of four workers of dask."""
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        tempfile.TemporaryDirectory() as folder,
+        dask.config.set({"temporary-directory": folder}),
         LocalCluster(
             n_workers=4,
             threads_per_worker=1,
@@ -67,8 +70,15 @@ def on_workers(turns: int) -> None:
                 plain(job)
             return profile.result
 
+        def asking(job):
+            """Take as many answers of all workers as a profile does, with nothing in them."""
+            client.run(nothing, "")
+            result = plain(job)
+            client.run(nothing, "")
+            return result
+
         print("\nfour workers of dask, ms a block beyond a plain one")
-        _print_costs(plain, {"nbprobe": ours}, turns)
+        _print_costs(plain, {"nbprobe": ours, "two empty Client.run": asking}, turns)
 
 
 def _print_costs(plain, ways, turns: int) -> None:

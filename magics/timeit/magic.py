@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -146,7 +147,8 @@ class Timeit(ToolMagics):
         assert self.shell is not None
         options = self._options(line, cell)
         if options.engines:
-            whole, failure = on_engines(self.shell, "timeit", line, cell, options)
+            asked = self._with_settings(options)
+            whole, failure = on_engines(self.shell, "timeit", line, cell, asked)
             assert isinstance(whole, engine.Comparison)
             shown = deliver(self.shell, whole, options)
             if failure is not None:
@@ -186,6 +188,17 @@ class Timeit(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%timeit: {error}") from None
         return options
+
+    def _with_settings(self, options: Parsed) -> Parsed:
+        """Write the settings of this shell down, for an engine that has its own."""
+        assert self.shell is not None
+        settings = TimeitMagics.of(self.shell)
+        written = [*options.written]
+        if "statistic" not in options.given:
+            written.append(("statistic", "--stat", settings.statistic))
+        if not options.given & {"budget", "number", "repeat"}:
+            written.append(("budget", "--budget", str(settings.budget)))
+        return replace(options, written=tuple(written))
 
     def _measure(
         self, code: Cell, options: Parsed, *, in_cell: bool

@@ -19,16 +19,18 @@ from nbprobe.prun.result import ProfileResult
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of dask's, about its dependencies
+    import dask
     from distributed import Client, LocalCluster
 
 pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A client of four workers, each a process with one thread."""
     with (
         warnings.catch_warnings(),
+        dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
         LocalCluster(
             n_workers=4,
             threads_per_worker=1,
