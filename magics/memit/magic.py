@@ -263,6 +263,7 @@ class Mprun(ToolMagics):
             options = LINES_TABLE.parse_line(line)
         except OptionError as error:
             raise UsageError(f"%mprun: {error}") from None
+        options.values["output"] |= options.returned
         code = Cell(self.shell, "mprun", line, cell, local_ns)
         partial: list[LineMemory] = []
         try:
@@ -295,7 +296,7 @@ class Mprun(ToolMagics):
         if options.text:
             Path(options.text).write_text(report(result) + "\n", encoding="utf-8")
             print(f"\n*** Profile printout saved to text file {options.text}. ")
-        return result if options.returned else delivered
+        return delivered
 
 
 def _statement(code: Cell, rest: str, magic: str) -> Code:

@@ -103,6 +103,12 @@ def test_a_long_function_is_cut_and_its_file_is_not(
     assert (tmp_path / "all.txt").read_text().count("    x = ") == 400
 
 
+def test_returned_it_is_shown_once(defined: Session) -> None:
+    ran = defined.run("%mprun -r -f outer outer(1000)")
+    assert isinstance(ran.value, LineMemory)
+    assert ran.stdout.count("Line Contents") == 1
+
+
 def test_only_what_was_named(defined: Session) -> None:
     result = defined.run("%mprun -q -r -f outer outer(1000)").value
     assert [function.name for function in result.functions] == ["outer"]
