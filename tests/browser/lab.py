@@ -136,7 +136,8 @@ class Page:
                     '.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
                 return prompts.some(text => /\\d/.test(text))
                     && !prompts.some(text => text.includes('*'));
-            }"""
+            }""",
+            timeout=3 * PATIENCE_S * 1000,
         )
         self.wait_idle()
 

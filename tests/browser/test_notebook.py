@@ -15,6 +15,9 @@ from typing import Any
 import lab
 import pytest
 
+# The first test waits for all that the others look at.
+pytestmark = pytest.mark.timeout(400)
+
 LOAD = """%load_ext nbprobe
 %config TimeitMagics.budget = 0.05
 %config LiveDisplay.after = 0.1
