@@ -107,6 +107,14 @@ on_leave(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED
     return NBP_IMMORTAL_NONE;
 }
 
+/* Borrowed: what a method that is bound is a method of. The interpreter unpacks it
+ * between the call and its end. */
+static inline PyObject *
+function_of(PyObject *callable)
+{
+    return PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
+}
+
 static PyObject *
 on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
 {
@@ -116,20 +124,20 @@ on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(
     if (calls_of(op)->wants_memory) {
         discount_offset(calls_of(op), args, nargsf);
     }
-    PyObject *callable = args[2];
-    if (PyFunction_Check(callable) || PyMethod_Check(callable)) {
+    PyObject *callable = function_of(args[2]);
+    if (PyFunction_Check(callable)) {
         /* PY_START follows. */
         return NBP_IMMORTAL_NONE;
     }
     PyThreadState *thread = nbp_thread_state();
-    PyMethodDef *definition = nbp_native_definition(callable);
-    if (definition == NULL) {
+    const void *key = nbp_native_key(callable);
+    if (key == NULL) {
         nbp_calls_other(calls_of(op), thread);
     }
-    else if (!nbp_calls_is_own(definition)) {
+    else if (!nbp_calls_is_own(key)) {
         nbp_calls_enter(calls_of(op), thread,
-                        nbp_native_activation(nbp_running_frame(thread)), definition,
-                        callable, NBP_ENTER_START);
+                        nbp_native_activation(nbp_running_frame(thread)), key, callable,
+                        NBP_ENTER_START);
     }
     return NBP_IMMORTAL_NONE;
 }
@@ -145,8 +153,8 @@ on_native_leave(PyObject *op, PyObject *const *args, size_t nargsf,
     if (calls_of(op)->wants_memory) {
         discount_offset(calls_of(op), args, nargsf);
     }
-    PyMethodDef *definition = nbp_native_definition(args[2]);
-    if (definition != NULL && !nbp_calls_is_own(definition)) {
+    const void *key = nbp_native_key(function_of(args[2]));
+    if (key != NULL && !nbp_calls_is_own(key)) {
         PyThreadState *thread = nbp_thread_state();
         nbp_calls_leave(calls_of(op), thread,
                         nbp_native_activation(nbp_running_frame(thread)));

@@ -2,10 +2,29 @@
 /* Functions in C: which of them are told apart, and what they are called. */
 #include <Python.h>
 
+#include <string.h>
+
 #include "calls.h"
 
-PyMethodDef *
-nbp_native_definition(PyObject *callable)
+static bool
+is_ufunc(PyObject *callable)
+{
+    return strcmp(Py_TYPE(callable)->tp_name, "numpy.ufunc") == 0;
+}
+
+/* Functions of numpy and Cython: types that have what functions have, and call no
+ * Python of their own. Cython's are in a module that is named for its version. */
+static bool
+is_like_a_function(PyObject *callable)
+{
+    const char *name = Py_TYPE(callable)->tp_name;
+    const char *dot = strrchr(name, '.');
+    return is_ufunc(callable) || strcmp(name, "numpy._ArrayFunctionDispatcher") == 0 ||
+           strcmp(dot == NULL ? name : dot + 1, "cython_function_or_method") == 0;
+}
+
+const void *
+nbp_native_key(PyObject *callable)
 {
     if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable)) {
         return ((PyCFunctionObject *)callable)->m_ml;
@@ -13,7 +32,7 @@ nbp_native_definition(PyObject *callable)
     if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
         return ((PyMethodDescrObject *)callable)->d_method;
     }
-    return NULL;
+    return !PyType_Check(callable) && is_like_a_function(callable) ? callable : NULL;
 }
 
 /* Descriptors and functions of C, whose repr runs nothing but C. */
@@ -69,15 +88,36 @@ name_of_function(PyCFunctionObject *function)
     return PyUnicode_FromFormat("<%s>", name);
 }
 
+/* As "<built-in method numpy.dot>". */
+static PyObject *
+name_by_attributes(PyObject *callable)
+{
+    PyObject *module = PyObject_GetAttrString(callable, "__module__");
+    PyObject *name =
+        module == NULL ? NULL : PyObject_GetAttrString(callable, "__name__");
+    PyObject *whole = NULL;
+    if (name != NULL && PyUnicode_Check(name)) {
+        whole = PyUnicode_Check(module)
+                    ? PyUnicode_FromFormat("<built-in method %U.%U>", module, name)
+                    : PyUnicode_FromFormat("<built-in method %U>", name);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return whole;
+}
+
 PyObject *
 nbp_native_name(PyObject *callable)
 {
     PyObject *name;
-    if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || is_ufunc(callable)) {
         name = PyObject_Repr(callable);
     }
-    else {
+    else if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable)) {
         name = name_of_function((PyCFunctionObject *)callable);
+    }
+    else {
+        name = name_by_attributes(callable);
     }
     if (name == NULL) {
         PyErr_Clear();

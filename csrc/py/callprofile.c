@@ -40,7 +40,7 @@ static void
 record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
 {
     PyThreadState *thread = nbp_thread_state();
-    PyMethodDef *definition;
+    const void *key;
     if (what == PyTrace_CALL) {
         PyCodeObject *code = PyFrame_GetCode(frame);
         nbp_enter_how how = begins(frame, code) ? NBP_ENTER_START : NBP_ENTER_RESUME;
@@ -59,11 +59,10 @@ record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
             nbp_calls_leave_task(self, thread, frame);
         }
     }
-    else if (self->builtins && arg != NULL &&
-             (definition = nbp_native_definition(arg)) != NULL &&
-             !nbp_calls_is_own(definition)) {
+    else if (self->builtins && arg != NULL && (key = nbp_native_key(arg)) != NULL &&
+             !nbp_calls_is_own(key)) {
         if (what == PyTrace_C_CALL) {
-            nbp_calls_enter(self, thread, nbp_native_activation(frame), definition, arg,
+            nbp_calls_enter(self, thread, nbp_native_activation(frame), key, arg,
                             NBP_ENTER_START);
         }
         else {

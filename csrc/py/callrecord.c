@@ -111,14 +111,10 @@ nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
     return found;
 }
 
-/* A new place for what a key stands for; NULL when there is one, or no memory, without
- * which it stays nameless. */
+/* A new place for what a key stands for; NULL without memory, and it stays nameless. */
 static nbp_called *
 new_function(nbp_calls *self, const void *key)
 {
-    if (nbp_pointermap_get(&self->by_key, key) != NULL) {
-        return NULL;
-    }
     if (self->n_functions == self->functions_room) {
         size_t room = self->functions_room == 0 ? 64 : 2 * self->functions_room;
         nbp_called *functions =
@@ -140,22 +136,30 @@ new_function(nbp_calls *self, const void *key)
 static void
 note_function(nbp_calls *self, const void *key, PyObject *native)
 {
-    nbp_called *called = new_function(self, key);
-    if (called == NULL) {
+    if (nbp_pointermap_get(&self->by_key, key) != NULL) {
         return;
     }
+    PyObject *name = native == NULL ? NULL : nbp_native_name(native);
+    nbp_called *called = new_function(self, key);
+    if (called == NULL) {
+        Py_XDECREF(name);
+        return;
+    }
+    called->name = name;
     if (native == NULL) {
         called->code = Py_NewRef((PyObject *)key);
     }
-    else {
-        called->name = nbp_native_name(native);
+    else if (key == native) {
+        called->object = Py_NewRef(native);
     }
 }
 
 void
 nbp_calls_note_name(nbp_calls *self, PyObject *name)
 {
-    nbp_called *called = new_function(self, name);
+    nbp_called *called = nbp_pointermap_get(&self->by_key, name) == NULL
+                             ? new_function(self, name)
+                             : NULL;
     if (called != NULL) {
         called->name = Py_NewRef(name);
     }
@@ -192,6 +196,7 @@ nbp_calls_forget(nbp_calls *self)
     for (size_t i = 0; i < count; i++) {
         Py_XDECREF(functions[i].code);
         Py_XDECREF(functions[i].name);
+        Py_XDECREF(functions[i].object);
     }
     PyMem_Free(functions);
     Py_CLEAR(self->task_names);

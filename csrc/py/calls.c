@@ -90,6 +90,9 @@ calls_traverse(PyObject *op, visitproc visit, void *arg)
     for (size_t i = 0; i < self->n_threads; i++) {
         Py_VISIT(self->threads[i]->previous_arg);
     }
+    for (size_t i = 0; i < self->n_functions; i++) {
+        Py_VISIT(self->functions[i].object);
+    }
     return 0;
 }
 
@@ -173,10 +176,10 @@ static PyMethodDef calls_methods[] = {
 };
 
 bool
-nbp_calls_is_own(const PyMethodDef *definition)
+nbp_calls_is_own(const void *key)
 {
-    return definition >= calls_methods &&
-           definition < calls_methods + sizeof(calls_methods) / sizeof(*calls_methods);
+    return (const char *)key >= (const char *)calls_methods &&
+           (const char *)key < (const char *)calls_methods + sizeof(calls_methods);
 }
 
 static PyGetSetDef calls_getset[] = {

@@ -18,10 +18,11 @@
 #include "state.h"
 #include "ticks.h"
 
-/* A function that was called: a code object, or the definition of a function in C. */
+/* A function that was called: a code object, or what a function in C is known by. */
 typedef struct {
-    PyObject *code; /* owned, so that no other can have its address; NULL if native */
-    PyObject *name; /* owned: what a native function is called; NULL for Python's */
+    PyObject *code;   /* owned, so that no other can have its address; NULL if native */
+    PyObject *name;   /* owned: what a native function is called; NULL for Python's */
+    PyObject *object; /* owned, likewise: a native function that is known by itself */
 } nbp_called;
 
 /* A thread that was seen. */
@@ -102,7 +103,7 @@ nbp_calls_thread(nbp_calls *self, PyThreadState *thread)
                                                   : nbp_calls_find_thread(self, thread);
 }
 
-/* A call begins or goes on. `native` is the callable when the key is a PyMethodDef. */
+/* A call begins or goes on. `native` is the callable of a function in C, or NULL. */
 static inline void
 nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
                 const void *key, PyObject *native, nbp_enter_how how)
@@ -180,15 +181,16 @@ extern const char nbp_calls_table_doc[], nbp_calls_codes_doc[];
 
 /* ---- callnames.c and the sources ---- */
 
-/* The definition of a function in C that has a node, or NULL: the same kinds on every
- * version, those that the interpreter of 3.11 reports. */
-PyMethodDef *nbp_native_definition(PyObject *callable);
+/* What a function in C is known by, NULL for what has no node: the definition where the
+ * callable is of CPython's own kinds, which is all that the interpreter of 3.11
+ * reports, the callable itself where it is one of numpy's or Cython's. */
+const void *nbp_native_key(PyObject *callable);
 
 /* How pstats names it, as a new string; NULL with no exception when memory is short. */
 PyObject *nbp_native_name(PyObject *callable);
 
-/* Whether this definition is one of the engine's own, which no profile shows. */
-bool nbp_calls_is_own(const PyMethodDef *definition);
+/* Whether this key is one of the engine's own definitions, which no profile shows. */
+bool nbp_calls_is_own(const void *key);
 
 /* Where events come from: one file a source. Both return -1 with an exception set, and
  * then nothing is left switched on. */

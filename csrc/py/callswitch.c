@@ -147,12 +147,11 @@ const char nbp_calls_runcall_doc[] =
 static PyObject *
 call_and_record(nbp_calls *self, PyObject *func, PyObject *args, PyObject *kwargs)
 {
-    PyMethodDef *definition = nbp_native_definition(func);
-    bool unseen = definition != NULL && self->builtins && !nbp_calls_is_own(definition);
+    const void *key = nbp_native_key(func);
+    bool unseen = key != NULL && self->builtins && !nbp_calls_is_own(key);
     /* The address of a variable of ours is no other call's. */
     if (unseen) {
-        nbp_calls_enter(self, nbp_thread_state(), &unseen, definition, func,
-                        NBP_ENTER_START);
+        nbp_calls_enter(self, nbp_thread_state(), &unseen, key, func, NBP_ENTER_START);
     }
     PyObject *result = PyObject_Call(func, args, kwargs);
     if (unseen) {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import cProfile
 import gc
 import pstats
 import sys
 import threading
 import time
+import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -482,3 +484,35 @@ def test_recordings_that_start_again_do_not_go_in_circles() -> None:
     leaf()
     assert paths(a)[("right", "leaf")] == paths(b)[("right", "leaf")] == (2, 0)
     assert ("leaf",) not in paths(a) | paths(b)
+
+
+def test_functions_of_numpy_and_cython_have_their_names() -> None:
+    import numpy as np
+    from zmq.backend.cython._zmq import zmq_version_info
+
+    length = types.MethodType(len, [1])
+
+    def use() -> None:
+        np.add(1, 2)
+        np.add(*(1, 2), dtype=float)
+        with contextlib.suppress(TypeError):
+            np.add(1, None)  # type: ignore[call-overload]
+        np.dot(1, 2)
+        zmq_version_info()
+        length()
+
+    use()
+    calls = Calls()
+    calls.runcall(use)
+    found = {name: number for (_, _, name), number in counts(calls).items()}
+    # Before 3.12 the interpreter reports functions of its own kinds only.
+    others = {
+        "<ufunc 'add'>": 3,
+        "<built-in method numpy.dot>": 1,
+        "<built-in method zmq.backend.cython._zmq.zmq_version_info>": 1,
+    }
+    assert {n: found[n] for n in others if n in found} == (
+        others if HAS_MONITORING else {}
+    )
+    assert found["<built-in method builtins.len>"] == 1
+    assert loss(calls) == (0, 0, 0, 0)
