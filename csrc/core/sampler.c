@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,8 @@ enum {
     MOST_AHEAD = 64,      /* whose heads are read in one go */
     ATTEMPTS = 4,
     STACK = 512 * 1024,
+    SHARE = 50,           /* one part in so many of a processor, as a rule */
+    HEAD_START = 5000000, /* ns of its own that are free, once */
 };
 
 struct nbp_sampler {
@@ -257,8 +258,11 @@ next_interval(nbp_sampler *self)
     self->random ^= self->random >> 7;
     self->random ^= self->random << 17;
     int64_t period = self->period_ns;
+    /* Code that is met for the first time is dear, and there is much of it at the
+     * beginning: a short program would hardly be looked at for that. */
+    int64_t cost = self->stats.cost_ns - HEAD_START;
     int64_t affordable =
-        self->share * self->stats.cost_ns / (int64_t)(self->stats.rounds + 1);
+        cost <= 0 ? 0 : self->share * cost / (int64_t)(self->stats.rounds + 1);
     if (affordable > period) {
         self->stats.slowed = true;
         period = affordable;
@@ -390,18 +394,6 @@ nbp_sampler_unlock(nbp_sampler *self)
 
 /* ---- making, freeing, reading ---- */
 
-/* With one processor the program pays for the sampler, with more it is next to it. */
-static int64_t
-largest_share(void)
-{
-    cpu_set_t processors;
-    if (sched_getaffinity(0, sizeof(processors), &processors) == 0 &&
-        CPU_COUNT(&processors) > 1) {
-        return 20;
-    }
-    return 50;
-}
-
 static int
 init_locks(nbp_sampler *self)
 {
@@ -443,7 +435,7 @@ nbp_sampler_new(nbp_sampler **out, const nbp_interpreter_layout *layout,
     self->layout = *layout;
     self->interpreter = interpreter;
     self->period_ns = (int64_t)(1e9 / hz);
-    self->share = share > 0.001 ? (int64_t)(1 / share) : largest_share();
+    self->share = share > 0.001 ? (int64_t)(1 / share) : SHARE;
     self->random = (uint64_t)nbp_clock_now_ns(NBP_CLOCK_REAL) | 1;
     self->book = nbp_codebook_new();
     nbp_status status = nbp_peek_new(&self->peek);

@@ -2,9 +2,9 @@
 /* A thread that looks at the stacks of an interpreter's threads at random moments, on
  * average `hz` times a second, without stopping them or holding the interpreter.
  *
- * Its own cost is bounded: where a look takes long (many threads, deep stacks) it looks
- * less often, so that it never takes more than a fiftieth of the only processor, or a
- * twentieth of one where there are more.
+ * Its own cost is bounded: where a look takes long (many threads, deep stacks, a
+ * machine whose processors are all busy) it looks less often, so that it never takes
+ * more than a fiftieth of a processor, and 5 ms to begin with.
  *
  * Every function may be called from any thread. In a child of fork() there is no such
  * thread, and its lock may be taken for ever: there the sampler is stopped and empty,
@@ -27,8 +27,7 @@ typedef struct {
 
 /* `interpreter` is the address of its structure. NBP_UNAVAILABLE when memory cannot be
  * read safely here. 0.01 <= hz <= 100000. `share` is the most of a processor that it
- * may take, up to 1; 0: a fiftieth of the only one, or a twentieth of one of several.
- */
+ * may take, up to 1; 0: a fiftieth. */
 nbp_status nbp_sampler_new(nbp_sampler **out, const nbp_interpreter_layout *layout,
                            uintptr_t interpreter, double hz, double share);
 

@@ -470,7 +470,7 @@ PyDoc_STRVAR(
     "It does so from a thread of its own that neither stops the others nor has\n"
     "the interpreter, so it sees them also while one call to C holds that. It\n"
     "looks less often when it would take more than `share` of a processor; 0 is a\n"
-    "fiftieth of the only one, or a twentieth of one of several.\n");
+    "fiftieth.\n");
 
 static PyType_Slot sampler_slots[] = {
     {Py_tp_doc, (void *)sampler_doc}, {Py_tp_new, sampler_new},

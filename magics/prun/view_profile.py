@@ -52,6 +52,12 @@ def _summary(result: ProfileResult) -> str:
     )
 
 
+def _subtracted(result: ProfileResult) -> str:
+    if result.overhead_ns <= 0:
+        return ""
+    return f"; {units.seconds(result.overhead_ns / 1e9)} of recording subtracted"
+
+
 def text(result: ProfileResult) -> str:
     """Give pstats' table, and what is out of the ordinary below it."""
     lines = []
@@ -208,7 +214,7 @@ def html(result: ProfileResult) -> str:
         result=result,
         figure=seconds,
         unit=unit,
-        summary=_summary(result),
+        summary=_summary(result) + _subtracted(result),
         warnings=_warnings(result),
         profiles=parts,
         fold=result.fold,
