@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from ..errors import NbprobeError
 from ..options import Option, OptionError, OptionTable, Parsed
+from .heapfile import run, whole
 
 if TYPE_CHECKING:
     from ..graphs.heaps import HeapDiff, HeapSummary
 
 SUMMARY = "a heap that %heap --save wrote: its types, what keeps it, two compared"
 
-_BY = ("kind", "type", "size", "holders", "module")
-
-
-def whole(text: str) -> int:
-    """Read a number of rows."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError("a whole number from 1")
-    return int(text)
+_BY = ("kind", "type", "size", "holders", "via", "module")
 
 
 TABLE = OptionTable(
@@ -54,28 +46,12 @@ nbprobe.graphs.heap().save(FILE). The objects are not needed, nor the machine.
 
 def main(argv: list[str]) -> int:
     """Run ``nbprobe heap`` and return the exit code: 0, 1 (the file) or 2 (usage)."""
-    try:
-        options = TABLE.parse_arguments(argv)
-        if options.help:
-            print(USAGE + TABLE.help())
-            return 0
-        if len(options.arguments) != 1:
-            raise OptionError("give one file, as in nbprobe heap before.heap")
-        if options.by and options.type:
-            raise OptionError("--by and --type answer different questions: choose one")
-    except OptionError as error:
-        print(f"nbprobe heap: {error}", file=sys.stderr)
-        print("use -h/--help for command line help", file=sys.stderr)
-        return 2
-    try:
-        _show(options)
-    except (NbprobeError, OSError) as error:
-        print(f"nbprobe heap: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(argv, TABLE, USAGE, _show)
 
 
-def _show(options: Parsed) -> None:
+def _show(options: Parsed) -> int:
+    if options.by and options.type:
+        raise OptionError("--by and --type answer different questions: choose one")
     from ..graphs.heaps import load_heap
     from ..views import units
 
@@ -85,10 +61,10 @@ def _show(options: Parsed) -> None:
         print(units.for_stdout(f"{units.plural(members.count, 'object')} of it"))
         for expression, size in members.largest(options.limit, retained=True):
             print(units.for_stdout(f"{units.memory(size):>12}  {expression[:200]}"))
-        return
+        return 0
     if options.by:
         print(units.for_stdout(graph.all.by(options.by).table(options.limit)))
-        return
+        return 0
     summary = graph.summary()
     result: HeapSummary | HeapDiff = summary
     if options.diff:
@@ -98,3 +74,4 @@ def _show(options: Parsed) -> None:
         result.to_html(options.html)
     if options.json:
         result.save(options.json)
+    return 0

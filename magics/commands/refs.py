@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..errors import NbprobeError
-from ..options import Option, OptionError, OptionTable, Parsed
-from .heap import whole
+from ..options import Option, OptionTable, Parsed
+from .heapfile import run, whole
 
 SUMMARY = "what holds the objects of a saved heap, as a tree"
 
@@ -51,22 +50,7 @@ its address, or else the one that retains the most.
 
 def main(argv: list[str]) -> int:
     """Run ``nbprobe refs`` and return the exit code: 0, 1 (the file) or 2 (usage)."""
-    try:
-        options = TABLE.parse_arguments(argv)
-        if options.help:
-            print(USAGE + TABLE.help())
-            return 0
-        if len(options.arguments) != 1:
-            raise OptionError("give one file, as in nbprobe refs before.heap")
-    except OptionError as error:
-        print(f"nbprobe refs: {error}", file=sys.stderr)
-        print("use -h/--help for command line help", file=sys.stderr)
-        return 2
-    try:
-        return _show(options)
-    except (NbprobeError, OSError) as error:
-        print(f"nbprobe refs: {error}", file=sys.stderr)
-        return 1
+    return run(argv, TABLE, USAGE, _show)
 
 
 def _show(options: Parsed) -> int:

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -306,3 +307,38 @@ def test_a_chain_leads_through_untracked_holders() -> None:
     chain = find_backref_chain(inner, is_proper_module, extra_ignore=iter([]))
     assert is_proper_module(chain[0]) and chain[-1] is inner
     KEPT.clear()
+
+
+def test_what_is_lent_goes_with_who_lends_it() -> None:
+    KEPT.append([])
+    holder = {id(KEPT[-1]): (_core.Memory(4096, 10**9), _core.Memory(1, 10**9))}
+    for named in (True, False):
+        graph = _core.Heap((__name__.partition(".")[0],), named, holder)
+        size = graph.size(KEPT[-1])
+        assert graph.retained(KEPT[-1]) == 2 * 10**9 + size
+    KEPT.clear()
+
+
+@pytest.mark.parametrize(
+    ("lent", "error"),
+    [
+        ({"x": ()}, ValueError),
+        ({0: ()}, ValueError),
+        ({1 << 70: ()}, ValueError),
+        ({16: []}, ValueError),
+        ([], TypeError),
+    ],
+)
+def test_wrong_lists_are_refused(lent: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        _core.Heap((), False, lent)
+
+
+def test_addresses_of_nothing_lend_nothing() -> None:
+    piece = _core.Memory(4096, 777)
+    count = sys.getrefcount(piece)
+    for named in (True, False):
+        graph = _core.Heap((), named, {16: (piece,), 32: ()})
+    assert sys.getrefcount(piece) == count
+    assert graph.size(piece) == piece.size == piece.__sizeof__() == 777
+    assert piece.address == 4096

@@ -76,6 +76,8 @@ def test_the_command_shows_a_saved_heap(
     assert "objects and" in shown and "What alone keeps most alive" in shown
     assert main(["heap", "--by", "type", "--limit", "3", str(path)]) == 0
     assert capsys.readouterr().out.startswith("Partition of a set of ")
+    assert main(["heap", "--by", "via", str(path)]) == 0
+    assert "Referred Via:" in capsys.readouterr().out
     assert main(["heap", "--type", "Purchase", str(path)]) == 0
     shown = capsys.readouterr().out
     assert " objects of it" in shown and "['orders'][" in shown

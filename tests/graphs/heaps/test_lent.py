@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nbprobe import _core, graphs
+from nbprobe import graphs
 from nbprobe.graphs import buffers, heap
 
 numpy = pytest.importorskip("numpy")
@@ -124,28 +124,3 @@ def test_references_of_ones_own_are_followed(
     monkeypatch.setitem(buffers._PROVIDERS, "thirdparty", [(("Box",), provide)])
     graph = taken()
     assert (graph.of(hidden) <= graph.of(box).referents) is not fails
-
-
-@pytest.mark.parametrize(
-    ("lent", "error"),
-    [
-        ({"x": ()}, ValueError),
-        ({0: ()}, ValueError),
-        ({1 << 70: ()}, ValueError),
-        ({16: []}, ValueError),
-        ([], TypeError),
-    ],
-)
-def test_wrong_lists_are_refused(lent: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        _core.Heap((), False, lent)
-
-
-def test_addresses_of_nothing_lend_nothing() -> None:
-    piece = _core.Memory(4096, 777)
-    count = sys.getrefcount(piece)
-    for named in (True, False):
-        graph = _core.Heap((), named, {16: (piece,), 32: ()})
-    assert sys.getrefcount(piece) == count
-    assert graph.size(piece) == piece.size == piece.__sizeof__() == 777
-    assert piece.address == 4096
