@@ -36,11 +36,16 @@ class Child:
         with ours, theirs:
             self.process = subprocess.Popen(
                 [sys.executable, *flags, "-m", "pytest", f"--rootdir={config.rootpath}"]
-                + ["-p", "no:cacheprovider", "-p", "no:xdist"]
+                + ["-p", "no:cacheprovider", "-p", "pytest_timeout"]
                 + ([f"--timeout={limit}"] if limit else [])
                 + [str(path)],
                 cwd=config.invocation_params.dir,
-                env={**os.environ, CHANNEL: str(theirs.fileno())},
+                # Plugins that are not needed would be a third of its heap.
+                env={
+                    **os.environ,
+                    CHANNEL: str(theirs.fileno()),
+                    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                },
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
