@@ -69,6 +69,15 @@ def sampler() -> None:
     looking.stats()
 
 
+def prepared_module() -> None:
+    code = compile("def function():\n    pass\n", "<module>", "exec")
+    engine = _core.LineEngine()
+    engine.start(everywhere=False)
+    engine.add(code.co_consts[0], None, True)
+    engine.prepare(code)
+    engine.stop()
+
+
 # One for all rounds: what a new loop fills up in asyncio takes a thousand rounds.
 LOOP = asyncio.new_event_loop()
 atexit.register(LOOP.close)
@@ -132,6 +141,7 @@ LEAK_FREE: dict[str, Callable[[], object]] = {
     "resident memory": resident,
     "Allocations": allocations,
     "Calls": calls,
+    "LineEngine.prepare": prepared_module,
     "Sampler": sampler,
     "mean_interval": lambda: _core.mean_interval(SERIES),
     "quantile": lambda: _core.quantile(SERIES, 0.3),

@@ -23,6 +23,10 @@ from nbprobe.lprun import Function, Line, LineProfiler, LineResult
 from nbprobe.lprun.engine import profile
 from nbprobe.lprun.merging import joined
 
+from ..cell.shells import Session, bare, session
+
+__all__ = ["bare", "session"]
+
 HERE = os.path.dirname(__file__)
 sys.path.insert(0, HERE)  # for child processes, which import it too
 import known_work as works  # noqa: E402
@@ -188,6 +192,28 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert counts(twice.by_process()[label]) == {
         key: 2 * hits for key, hits in counts(result).items()
     }
+
+
+def test_the_magics(session: Session) -> None:
+    session.run(
+        "from multiprocessing import get_context\n"
+        "def leaf(number):\n"
+        "    return number * number\n"
+        "def work(count):\n"
+        "    return sum(leaf(number) for number in range(count))\n"
+        "def pool():\n"
+        "    workers = get_context('fork').Pool(2)\n"
+        "    workers.map(work, [20] * 4)\n"
+        "    workers.close()\n"
+        "    workers.join()"
+    )
+    lines = session.run("%lprun --children -q -o pool()").value
+    (leaf,) = (each for each in lines.functions if each.name == "leaf")
+    assert leaf.hits == 80
+    calls = session.run("%prun --children -q -o pool()").value
+    assert len(calls.processes) == 2
+    memory = session.run("%memit --children -q -o pool()").value
+    assert len(memory.by_process()) == 3
 
 
 # ---- what is the same function ----
