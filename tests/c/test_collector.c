@@ -105,9 +105,12 @@ test_the_last_snapshot_of_each_process_is_kept(void)
     CHECK(collector == NULL && courier == NULL);
 }
 
+/* Not under AddressSanitizer: its allocator stays locked in a child that is forked
+ * while one of libzmq's threads allocates. */
 static void
 test_a_forked_child_leaves_inherited_sockets_alone(void)
 {
+#ifndef __SANITIZE_ADDRESS__
     nbp_collector *collector = NULL;
     nbp_courier *courier = NULL;
     CHECK_EQ(nbp_collector_open(&collector, ipc, SESSION, NULL), NBP_OK);
@@ -131,6 +134,7 @@ test_a_forked_child_leaves_inherited_sockets_alone(void)
     CHECK_EQ(wait_for(collector, 2).received, 2);
     nbp_courier_close(&courier, PATIENCE_MS);
     nbp_collector_close(&collector);
+#endif
 }
 
 static void

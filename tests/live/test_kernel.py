@@ -168,6 +168,7 @@ def test_ctrl_c(kernel: Kernel) -> None:
     assert "function calls" in texts[-1]
 
 
+@pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning")
 def test_executed_notebooks_hold_the_result_alone(kernel: Kernel) -> None:
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell("%prun loop(0.5)")]
