@@ -61,6 +61,7 @@ def pairs(dot: str) -> set[tuple[str, str]]:
 
 def both(name: str, objs: Any, **keywords: Any) -> tuple[str, str]:
     ours, theirs = io.StringIO(), io.StringIO()
+    gc.collect()  # or one in between may change the order, and so which ten are shown
     getattr(graphs, name)(objs, output=ours, **keywords)
     getattr(objgraph, name)(objs, output=theirs, **keywords)
     return ours.getvalue(), theirs.getvalue()

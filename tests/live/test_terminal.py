@@ -21,6 +21,7 @@ COMMAND = [
     "IPython",
     "--no-banner",
     "--colors=NoColor",
+    "--no-term-title",
     "-c",
     CODE,
 ]
