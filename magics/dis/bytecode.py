@@ -48,9 +48,7 @@ def read(
 
 def _instructions(code: CodeType) -> Iterator[Instruction]:
     plain = list(dis.get_instructions(code))
-    changed = {
-        each.offset: each.opname for each in dis.get_instructions(code, adaptive=True)
-    }
+    changed = _specialised(code)
     lines = _line_numbers(code)
     content: bytes = getattr(code, "_co_code_adaptive")  # noqa: B009 - not in stubs
     ends = [each.offset for each in plain[1:]] + [len(content)]
@@ -70,6 +68,19 @@ def _instructions(code: CodeType) -> Iterator[Instruction]:
             target=_label(each),
             cache=content[each.offset + 2 : end].hex(),
         )
+
+
+def _specialised(code: CodeType) -> dict[int, str]:
+    """Name what is executed at each offset; nothing where Python itself cannot tell."""
+    try:
+        return {
+            each.offset: each.opname
+            for each in dis.get_instructions(code, adaptive=True)
+        }
+    except IndexError:
+        # dis of Python 3.12 misreads the arguments below instrumented instructions, which
+        # a tool that monitors leaves in the code until that runs again.
+        return {}
 
 
 def _label(instruction: dis.Instruction) -> str:

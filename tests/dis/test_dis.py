@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import sys
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -177,3 +178,22 @@ def test_deep_nesting_and_many_instructions_are_cut() -> None:
     result = disassemble(source)
     assert "more instructions" in str(result)
     assert len(result._repr_mimebundle_()["text/html"]) < 400_000
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with 3.12")
+def test_code_that_a_tool_monitors_can_be_read() -> None:
+    def read(it: Any) -> Any:
+        return it.__class__.__name__
+
+    tool, code = 3, read.__code__
+    sys.monitoring.use_tool_id(tool, "test")
+    try:
+        sys.monitoring.set_local_events(tool, code, sys.monitoring.events.INSTRUCTION)
+        assert read(1) == "int"
+        (shown,) = disassemble(read).codes
+        assert [it.name for it in shown.instructions] == [
+            it.opname for it in dis.get_instructions(code)
+        ]
+    finally:
+        sys.monitoring.set_local_events(tool, code, 0)
+        sys.monitoring.free_tool_id(tool)
