@@ -180,11 +180,11 @@ def collections_are_quick() -> Iterator[None]:
 def growth(call: Callable[[], object], calls: int = CALLS) -> tuple[int, int]:
     """Memory blocks and file descriptors that `calls` calls leave behind.
 
-    The least of the rounds, of which there are five at the most: the interpreter's caches
-    and free lists fill up in the first hundreds of calls, a leak grows with every round.
+    The least of the rounds, of which there are eight at the most: the interpreter's caches
+    and free lists fill up in the first thousand calls, a leak grows with every round.
     """
     least_blocks = least_files = sys.maxsize
-    for _ in range(5):
+    for _ in range(8):
         gc.collect()
         blocks, files = sys.getallocatedblocks(), open_files()
         for _ in range(calls):
