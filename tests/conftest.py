@@ -20,8 +20,12 @@ settings.load_profile("nbprobe")
 
 @pytest.fixture(scope="module", autouse=True)
 def no_helpers_are_left() -> Iterator[None]:
-    """End the processes that multiprocessing and joblib keep: the next ones' children."""
     yield
+    end_helpers()
+
+
+def end_helpers() -> None:
+    """End the processes that multiprocessing and joblib keep: the next ones' children."""
     if loky := sys.modules.get("joblib.externals.loky.reusable_executor"):
         if loky._executor is not None:
             loky._executor.shutdown(wait=True)

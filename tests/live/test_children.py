@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from nbprobe.live.processes import Process, describe
 from nbprobe.prun.calibration import costs
 from nbprobe.prun.engine import profile
 from nbprobe.prun.result import ProfileResult
+
+from ..conftest import end_helpers
 
 HERE = os.path.dirname(__file__)
 sys.path.insert(0, HERE)  # for child processes, which import it too
@@ -106,6 +108,12 @@ def test_environment_is_as_before(run_both: Run) -> None:
     assert dict(os.environ) == before
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+
+
+@pytest.fixture(autouse=True)
+def each_begins_without_helpers() -> Iterator[None]:
+    yield
+    end_helpers()
 
 
 @pytest.mark.parametrize(
