@@ -35,6 +35,11 @@ class Balance:
         return cls(min(values), median(values), fmean(values), max(values), most)
 
     @property
+    def waited_for(self) -> float:
+        """How much more the one with the most has than the mean: what others wait."""
+        return self.maximum - self.mean
+
+    @property
     def imbalance(self) -> float:
-        """How much more the one with the most has than the mean: 0 is even, 1 twice."""
+        """The same in parts of the mean: 0 is even, 1 twice the mean."""
         return self.maximum / self.mean - 1 if self.mean > 0 else 0.0

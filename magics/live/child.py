@@ -99,6 +99,9 @@ class _Post:
     without sockets.
     """
 
+    #: The parent's end is seen by the pipe.
+    is_cut = False
+
     def __init__(self, folder: str, endpoint: str, started_ns: int) -> None:
         self._path = os.path.join(folder, f"{os.getpid()}-{started_ns}")
         self._courier: _core.Courier | None = None
@@ -217,9 +220,7 @@ class _Reporter:
             if self._term_read in ready:
                 self.finish()
                 signal.raise_signal(signal.SIGTERM)
-            if self._alive in ready or (
-                isinstance(self._post, _Wire) and self._post.is_cut
-            ):
+            if self._alive in ready or self._post.is_cut:
                 self.finish()
                 self._recorder.close()
                 _unhook()

@@ -9,10 +9,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from .. import _core
 from ..errors import ResultFileError
@@ -22,7 +22,7 @@ from .messages import Message, latest
 from .proc import command_of, descendants, is_alive, is_python, script
 from .processes import Process
 
-__all__ = ["BOOT", "Children", "Gathered"]
+__all__ = ["Children", "Gathered", "search_path", "turned_away"]
 
 # How often the kernel is asked which processes there are: it forgets those that ended.
 _LOOK_S = 0.1
@@ -33,8 +33,8 @@ _POST_S = 0.3
 # sockaddr_un has 108 bytes on Linux and 104 on macOS.
 _LONGEST_PATH = 100
 
-#: Stands first in the PYTHONPATH of child processes.
-BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
+# Stands first in the PYTHONPATH of child processes.
+_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
 _OLD = "started before the profile"
 
 
@@ -58,6 +58,39 @@ class Gathered:
     results: tuple[tuple[Process, Result], ...] = ()
     others: int = 0
     faults: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        messages: Iterable[Message],
+        read: Callable[[Message], tuple[Process, Result | None]],
+        faults: int,
+    ) -> Self:
+        """Read messages; what `read` refuses is one fault more."""
+        processes = []
+        results = []
+        for message in messages:
+            try:
+                process, result = read(message)
+            except (ValueError, ResultFileError):
+                faults += 1
+                continue
+            processes.append(process)
+            if result is not None:
+                results.append((process, result))
+        return cls(tuple(processes), tuple(results), faults=faults)
+
+
+def turned_away(collector: _core.Collector) -> int:
+    """Count the messages that a collector has not taken."""
+    counts = collector.counts()
+    return counts["faulty"] + counts["foreign"] + counts["refused"]
+
+
+def search_path() -> str:
+    """Give the PYTHONPATH with which processes attach as they start."""
+    search = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([_BOOT, search] if search else [_BOOT])
 
 
 @dataclass(slots=True)
@@ -150,9 +183,8 @@ class Children:
         child.ABANDON[self._session] = leave
         child.follow()
         self._look(is_old=True)
-        search = os.environ.get("PYTHONPATH")
         self._set(child.VARIABLE, self._folder)
-        self._set("PYTHONPATH", os.pathsep.join([BOOT, search] if search else [BOOT]))
+        self._set("PYTHONPATH", search_path())
         self._watcher.start()
 
     @contextmanager
@@ -260,23 +292,12 @@ class Children:
         return messages
 
     def _gather(self, messages: list[Message]) -> Gathered:
-        results = []
         faults = self._damaged
-        for message in messages:
-            try:
-                results.append(self._open(message))
-            except (ValueError, ResultFileError):
-                faults += 1
         if self._collector is not None:
-            counts = self._collector.counts()
-            faults += counts["faulty"] + counts["foreign"] + counts["refused"]
-        silent, others = self._silent({process.pid for process, _ in results})
-        return Gathered(
-            processes=(*(process for process, _ in results), *silent),
-            results=tuple((p, result) for p, result in results if result is not None),
-            others=others,
-            faults=faults,
-        )
+            faults += turned_away(self._collector)
+        sent = Gathered.of(messages, self._open, faults)
+        silent, others = self._silent({process.pid for process in sent.processes})
+        return replace(sent, processes=(*sent.processes, *silent), others=others)
 
     def _open(self, message: Message) -> tuple[Process, Result | None]:
         name, taken_ns, _ = message.about(self._session)

@@ -16,11 +16,11 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..errors import EnginesError, MissingPackageError, ResultFileError
+from ..errors import EnginesError, MissingPackageError
 from ..results import Result
 from .children import Gathered
 from .processes import Process
-from .reply import absent, read
+from .reply import Replies, absent
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -177,7 +177,7 @@ def ask(
     }
     ids = [target for target in targets if target in client.ids]
     gone = [
-        _engine(each, "silent", "there is no such engine")
+        absent("engine", _name(each), "silent", "there is no such engine")
         for each in targets
         if each not in ids
     ]
@@ -251,36 +251,24 @@ def _outcome(
     interrupted: bool,
 ) -> Outcome:
     errors = _library().error
-    processes = []
-    results = []
+    answered = Replies(session, "engine")
     raised = []
-    faults = 0
-    slowest_ns = 0
     for number, reply in zip(ids, replies, strict=True):
+        name = _name(number)
         if isinstance(reply, str):
-            processes.append(_engine(number, "silent", reply))
+            answered.absent(name, "silent", reply)
         elif isinstance(reply, errors.RemoteError | errors.EngineError):
             is_dead = getattr(reply, "ename", "EngineError") == "EngineError"
             state = "lost" if is_dead else "silent"
             note = "" if is_dead else f"{reply.ename}: {reply.evalue}"
-            processes.append(_engine(number, state, note))
+            answered.absent(name, state, note)
         else:
-            try:
-                process, result, told = read(
-                    reply, session, "engine", f"engine {number}"
-                )
-            except (ValueError, TypeError, KeyError, ResultFileError) as error:
-                faults += 1
-                processes.append(_engine(number, "silent", f"a damaged reply: {error}"))
-                continue
-            slowest_ns = max(slowest_ns, process.until_ns)
-            processes.append(process)
-            if result is not None:
-                results.append((process, result))
+            told = answered.add(name, reply)
             if told is not None:
                 place = {"engine_id": number, "engine_uuid": "", "method": "apply"}
                 raised.append(errors.RemoteError(*told, place))
-    gathered = Gathered((*processes, *gone), tuple(results), faults=faults)
+    gathered = answered.gathered(gone)
+    slowest_ns = max((each.until_ns for each in gathered.processes), default=0)
     failure = None
     if raised and not interrupted:
         try:
@@ -290,8 +278,8 @@ def _outcome(
     return Outcome(gathered, wall_ns, slowest_ns, failure, interrupted)
 
 
-def _engine(number: int, state: str, note: str) -> Process:
-    return absent("engine", f"engine {number}", state, note)
+def _name(number: int) -> str:
+    return f"engine {number}"
 
 
 def _targets(view: Any) -> tuple[Any, list[int]]:

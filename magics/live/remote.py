@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import socket
 import time
@@ -11,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _core
-from ..errors import NbprobeError, ResultFileError
+from ..errors import NbprobeError
 from . import child
-from .children import BOOT, Gathered
+from .children import Gathered, search_path, turned_away
 from .messages import Message, latest
 from .processes import Process
 
@@ -101,23 +100,16 @@ class Collector:
             "endpoint": self.address,
             "keys": [keys[0], *keys[2:]],
         }
-        self.environment = {child.REMOTE: json.dumps(config), "PYTHONPATH": _search()}
+        self.environment = {
+            child.REMOTE: json.dumps(config),
+            "PYTHONPATH": search_path(),
+        }
 
     def gathered(self) -> Gathered:
         """Give what has arrived so far, process by process."""
-        messages, faults = latest(self._collector.peers())
-        results = []
-        for message in messages:
-            try:
-                results.append(self._open(message))
-            except (ValueError, ResultFileError):
-                faults += 1
-        counts = self._collector.counts()
-        return Gathered(
-            processes=tuple(process for process, _ in results),
-            results=tuple((p, result) for p, result in results if result is not None),
-            faults=faults + counts["faulty"] + counts["foreign"] + counts["refused"],
-        )
+        messages, damaged = latest(self._collector.peers())
+        faults = damaged + turned_away(self._collector)
+        return Gathered.of(messages, self._open, faults)
 
     def result(self) -> Result:
         """Make one profile of what has arrived so far.
@@ -182,8 +174,3 @@ def _reachable(endpoint: str, host: str) -> str:
     if host or name in ("0.0.0.0", "*", "[::]"):
         name = host or socket.gethostname()
     return f"tcp://{name}:{port}"
-
-
-def _search() -> str:
-    search = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([BOOT, search] if search else [BOOT])

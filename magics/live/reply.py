@@ -6,14 +6,17 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from .. import _core
+from ..errors import ResultFileError
 from ..results import Result, parse
 from .child import LAST
+from .children import Gathered
 from .processes import Process
 
-__all__ = ["absent", "read", "write"]
+__all__ = ["Replies", "absent", "write"]
 
 
 def write(
@@ -21,7 +24,6 @@ def write(
     wall_ns: int,
     result: Result | None,
     *,
-    name: str = "",
     error: list[str] | None = None,
 ) -> bytes:
     """Make the reply of this process.
@@ -34,13 +36,10 @@ def write(
         How long it was at it.
     result : Result or None
         What it measured.
-    name : str
-        What the cluster calls it, where the other side does not know.
     error : list of str, optional
         Type, text and traceback of what ended the code.
     """
     about = {
-        "name": name,
         "host": platform.node(),
         "wall_ns": wall_ns,
         "error": error,
@@ -52,7 +51,7 @@ def write(
     return _core.write_snapshot(header, records)
 
 
-def read(
+def _read(
     reply: bytes, session: int, kind: str, name: str
 ) -> tuple[Process, Result | None, list[str] | None]:
     """Read a reply.
@@ -81,7 +80,7 @@ def read(
     process = Process(
         pid=header[1],
         parent=header[2],
-        name=name or str(about["name"])[:100],
+        name=name,
         state="finished" if error is None else "failed",
         until_ns=int(about["wall_ns"]),
         snapshots=1,
@@ -90,6 +89,47 @@ def read(
         host=str(about["host"])[:100],
     )
     return process, parse(records[1]) if len(records) > 1 else None, error
+
+
+class Replies:
+    """What the processes of a cluster have answered, one by one.
+
+    Parameters
+    ----------
+    session : int
+        As the request has it.
+    kind : str
+        ``'engine'`` or ``'worker'``.
+    """
+
+    def __init__(self, session: int, kind: str) -> None:
+        self._session = session
+        self._kind = kind
+        self._processes: list[Process] = []
+        self._results: list[tuple[Process, Result]] = []
+        self._faults = 0
+
+    def absent(self, name: str, state: str, note: str) -> None:
+        """Take down one that has no figures, and why."""
+        self._processes.append(absent(self._kind, name, state, note))
+
+    def add(self, name: str, reply: bytes) -> list[str] | None:
+        """Take down a reply; give type, text and traceback of what ended the code."""
+        try:
+            process, result, error = _read(reply, self._session, self._kind, name)
+        except (ValueError, TypeError, KeyError, ResultFileError) as damage:
+            self._faults += 1
+            self.absent(name, "silent", f"a damaged reply: {damage}")
+            return None
+        self._processes.append(process)
+        if result is not None:
+            self._results.append((process, result))
+        return error
+
+    def gathered(self, gone: Iterable[Process] = ()) -> Gathered:
+        """Give all of them, and those that were not asked behind them."""
+        processes = (*self._processes, *gone)
+        return Gathered(processes, tuple(self._results), faults=self._faults)
 
 
 def absent(kind: str, name: str, state: str, note: str) -> Process:

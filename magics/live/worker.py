@@ -93,7 +93,7 @@ def end(session: int, name: str) -> bytes | str:
         _recording = None
         recording.stop()
         result, wall_ns = recording.result()
-    return write(session, wall_ns, result, name=name)
+    return write(session, wall_ns, result)
 
 
 def _runs_tasks(name: str) -> bool:

@@ -9,19 +9,16 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
 from .. import _core
-from ..errors import EnginesError, MissingPackageError, ResultFileError
+from ..errors import EnginesError, MissingPackageError
 from ..prun.merging import together
 from ..prun.result import ProfileResult
-from ..results import Result
 from .children import Gathered
-from .processes import Process
-from .reply import absent, read
+from .reply import Replies
 
 __all__ = ["WorkersProfile", "profile_workers"]
 
@@ -159,9 +156,7 @@ def _gathered(
     started: dict[str, tuple[str, str]], replies: dict[str, Any], session: int
 ) -> Gathered:
     """Put together what the workers answered, at the beginning and at the end."""
-    processes: list[Process] = []
-    results: list[tuple[Process, Result]] = []
-    faults = 0
+    answered = Replies(session, "worker")
     names = {address: name for address, (name, _) in started.items()}
     names |= {
         address: reply[0]
@@ -174,23 +169,14 @@ def _gathered(
         label = name if counts[name] == 1 else f"{name} at {address}"
         reply = replies.get(address)
         refused = started.get(address, ("", ""))[1]
-        if isinstance(reply, Exception):
-            reply = name, f"{type(reply).__name__}: {reply}"
-        if reply is None:
-            processes.append(absent("worker", label, "lost", ""))
+        # Without an answer it was gone before the question, with a broken connection
+        # (distributed's CommClosedError) just then.
+        if reply is None or isinstance(reply, OSError):
+            answered.absent(label, "lost", "")
+        elif isinstance(reply, Exception):
+            answered.absent(label, "silent", f"{type(reply).__name__}: {reply}")
         elif refused or isinstance(reply[1], str):
-            note = refused or reply[1]
-            processes.append(absent("worker", label, "silent", note))
+            answered.absent(label, "silent", refused or reply[1])
         else:
-            try:
-                process, result, _ = read(reply[1], session, "worker", label)
-            except (ValueError, TypeError, KeyError, ResultFileError) as error:
-                faults += 1
-                note = f"a damaged reply: {error}"
-                processes.append(absent("worker", label, "silent", note))
-                continue
-            process = replace(process, name=label)
-            processes.append(process)
-            if result is not None:
-                results.append((process, result))
-    return Gathered(tuple(processes), tuple(results), faults=faults)
+            answered.add(label, reply[1])
+    return answered.gathered()

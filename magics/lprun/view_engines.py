@@ -43,7 +43,7 @@ def spread(result: LineResult) -> list[tuple[Function, Line, Balance]]:
         found += [
             (function, line, Balance.of(times[line.number])) for line in function.lines
         ]
-    return sorted(found, key=lambda row: row[2].mean - row[2].maximum)
+    return sorted(found, key=lambda row: -row[2].waited_for)
 
 
 def lines(result: LineResult) -> list[str]:

@@ -116,13 +116,11 @@ class Profile(Calls):
         main = threading.main_thread().ident
         called, recorded = self.table(subtract)
         names = _names_of_threads([ident for ident, _, _ in recorded])
-        # What shows the progress of a magic is no part of what it profiles, nor is the
-        # kernel's thread that sends it.
-        unwanted = {LIVE, "IOPub"} if LIVE in names.values() else set()
         functions = [Function(*each) for each in called]
         threads = []
         for number, (ident, nodes, (crowded, dropped, _, _)) in enumerate(recorded):
-            if len(nodes) == 1 or names.get(ident) in unwanted:
+            # What shows the progress of a magic is no part of what it profiles.
+            if len(nodes) == 1 or names.get(ident) == LIVE:
                 continue
             if any(node[1] == -2 for node in nodes):
                 functions.append(_CROWD)

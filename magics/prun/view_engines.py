@@ -42,7 +42,7 @@ def spread(result: ProfileResult) -> list[tuple[int, int, Balance]]:
             times[place][thread.process] += own
             calls[place] += count
     found = [(place, calls[place], Balance.of(own)) for place, own in times.items()]
-    return sorted(found, key=lambda row: row[2].mean - row[2].maximum)
+    return sorted(found, key=lambda row: -row[2].waited_for)
 
 
 def lines(result: ProfileResult) -> list[str]:

@@ -55,7 +55,7 @@ SPREAD = (
 def spread_cells(balance: Balance) -> tuple[str | Hint, ...]:
     """Give the cells of `SPREAD`; the balance is of times, ns."""
     figures = (
-        balance.maximum - balance.mean,
+        balance.waited_for,
         balance.minimum,
         balance.median,
         balance.maximum,

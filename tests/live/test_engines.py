@@ -115,7 +115,7 @@ def test_imbalance_is_the_most_over_the_mean() -> None:
 def test_functions_that_others_wait_for_come_first(connected: Session) -> None:
     connected.run("%px import time")
     result = connected.run(
-        "%prun -q -o --engines view work(5); time.sleep(share / 14000)"
+        "%prun -q -o --engines view work(5); time.sleep(share / 2800)"
     ).value
     place, calls, balance = spread(result)[0]
     assert "sleep" in result.functions[place].name
@@ -286,12 +286,22 @@ def test_lines_are_added_up(connected: Session) -> None:
     assert leaf.hits == 2000
     # Defined on the engines: their text is known there.
     assert leaf.source == ("def leaf(number):", "    return number * number")
-    own = sum(part.self_ns for part in result.by_process().values())
-    assert result.self_ns == pytest.approx(own)
+    own = {label: part.self_ns for label, part in result.by_process().items()}
+    assert result.self_ns == pytest.approx(sum(own.values()))
     assert "2000" in ran.stdout and "return number * number" in ran.stdout
     assert "4 engines: 4 finished" in ran.stdout
-    *_, balance = spread_of_lines(result)[0]
-    assert balance.most == "engine 3"
+    _, line, balance = spread_of_lines(result)[0]
+    # Of clocks, not of counts: on a busy machine it need not be the one with the most hits.
+    of_line = {
+        label: sum(
+            each.self_ns
+            for function in part.functions
+            for each in function.lines
+            if each.number == line.number
+        )
+        for label, part in result.by_process().items()
+    }
+    assert balance.most == max(of_line, key=lambda label: of_line[label])
     assert "Own time by engine" in result._repr_mimebundle_()["text/html"]
 
 
