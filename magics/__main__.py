@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 # One module of nbprobe.commands each.
-COMMANDS = ("heap", "lprun", "memit", "mprof", "prun", "refs", "timeit")
+COMMANDS = ("dis", "heap", "lprun", "memit", "mprof", "prun", "refs", "timeit")
 
 
 def main(argv: list[str] | None = None) -> int:

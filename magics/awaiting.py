@@ -9,9 +9,11 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
-__all__ = ["run"]
+__all__ = ["THREAD", "run"]
 
 T = TypeVar("T")
+
+THREAD = "nbprobe coroutine"
 
 # How long a cancelled coroutine may take to end before it is interrupted where it stands.
 _GRACE_S = 0.2
@@ -81,7 +83,7 @@ class _Worker:
         self._thread = threading.Thread(
             target=context.run,
             args=(self._main,),
-            name="nbprobe coroutine",
+            name=THREAD,
             daemon=True,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import getopt
+import os
 import re
 import shlex
 import textwrap
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Option", "OptionError", "OptionTable", "Parsed"]
+__all__ = ["Option", "OptionError", "OptionTable", "Parsed", "new_file", "new_path"]
 
 _QUOTES = "'\""
 
@@ -367,6 +368,29 @@ class OptionTable:
             return None
         flags = filter(_is_long, self._by_flag)
         return [flag for flag in flags if flag.startswith(word)]
+
+
+def new_file(text: str) -> str:
+    """Check the name of a file to be written, before anything has run for it.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong with it, as the converters of options do.
+    """
+    folder = os.path.dirname(text) or os.curdir
+    if os.path.isdir(text):
+        raise ValueError("the name of a file, which is no folder")
+    if not os.path.isdir(folder):
+        raise ValueError("the name of a file in a folder that exists")
+    if not os.access(text if os.path.exists(text) else folder, os.W_OK):
+        raise ValueError("the name of a file that may be written")
+    return text
+
+
+def new_path(text: str) -> str:
+    """Check the same, and give the full path: a program may leave the folder."""
+    return os.path.abspath(new_file(text))
 
 
 def _is_long(flag: str) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from .live.display import take_display
@@ -14,14 +17,14 @@ if TYPE_CHECKING:
 
 from .results import Result
 
-__all__ = ["OPTIONS", "deliver", "is_on_display", "show"]
+__all__ = ["OPTIONS", "deliver", "is_on_display", "show", "writing"]
 
 
 R = TypeVar("R", bound=Result)
 
 
 def _variable(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise ValueError("the name of a variable")
     return text
 
@@ -71,6 +74,19 @@ def show(shell: InteractiveShell, result: Result) -> None:
             display(result)  # type: ignore[no-untyped-call]
     else:
         print(result)
+
+
+@contextmanager
+def writing(magic: str, flag: str, path: str) -> Iterator[None]:
+    """Say in one line that the file of an option could not be written."""
+    from IPython.core.error import UsageError
+
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{magic}: {flag} {path}: {error.strerror or error}; the rest is done"
+        ) from None
 
 
 # An attribute of the shell while a cell runs: what it has shown and then returned.

@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import NbprobeError
 
-__all__ = ["ScriptError", "report", "run"]
+__all__ = ["ScriptError", "find", "report", "run"]
 
 _MISSING = object()
 
@@ -116,20 +116,30 @@ def _execute(
             sys.modules["__main__"] = before
 
 
+def find(name: str) -> str | None:
+    """Find a program's file: as the path says, or in a folder of the PATH."""
+    if os.path.isfile(name):
+        return name
+    if os.path.dirname(name) == "":
+        for folder in os.get_exec_path():
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                return path
+    return None
+
+
 def _find(target: str) -> str | None:
     """Give the file of a script; None for the name of a module."""
     if os.path.isfile(target):
         return target
-    if not target.endswith(".py"):
-        if all(word.isidentifier() for word in target.split(".")):
-            return None
+    if not target.endswith(".py") and all(
+        word.isidentifier() for word in target.split(".")
+    ):
+        return None
+    path = find(target) if target.endswith(".py") else None
+    if path is None:
         raise ScriptError(f"there is no script {target!a}")
-    if os.path.dirname(target) == "":
-        for folder in os.get_exec_path():
-            path = os.path.join(folder, target)
-            if os.path.isfile(path):
-                return path
-    raise ScriptError(f"there is no script {target!a}")
+    return path
 
 
 def report(error: BaseException) -> int:

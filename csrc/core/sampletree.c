@@ -68,6 +68,10 @@ nbp_sampletree_thread(nbp_sampletree *self, const nbp_thread_view *view, int64_t
 {
     const nbp_pointer_entry *entry = nbp_pointermap_get(&self->by_id, key_of(view->id));
     if (entry != NULL) {
+        nbp_sampled_thread *known = &self->threads[entry->number];
+        if (known->ident == 0) {
+            known->ident = view->ident; /* it was met before it had begun to run */
+        }
         return entry->number;
     }
     uint32_t place = (uint32_t)self->n_threads;

@@ -8,8 +8,7 @@ import os
 import sys
 import tempfile
 import textwrap
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -23,8 +22,9 @@ from ..live.processes import describe
 from ..lprun import LineProfiler, LineResult, LineStats, load_stats
 from ..lprun.arguments import program_options, show_options, wants_to_show
 from ..lprun.autoprofile import Targets
-from ..lprun.calls import CallProfiler
+from ..lprun.calls import ContextualProfile
 from ..lprun.config import ConfigError
+from ..lprun.kernprof import RepeatedTimer
 from ..lprun.merging import with_children
 from ..lprun.recorder import bequeath, options_for
 from ..source import source_of
@@ -35,17 +35,27 @@ SUMMARY = "which lines take the time of a program; every flag of kernprof"
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
+    if wants_to_show(arguments):
+        return show(arguments)
+    return _guarded(lambda: _Run(program_options(arguments)).run())
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Run the command line of ``python -m line_profiler``, and return the exit code."""
+    return _guarded(lambda: _show(show_options(arguments)))
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Say in one line what is wrong with files and configuration."""
     try:
-        if wants_to_show(arguments):
-            return _show(show_options(arguments))
-        return _Run(program_options(arguments)).run()
+        return work()
     except (ConfigError, NbprobeError, FileNotFoundError) as error:
         print(f"nbprobe lprun: {error}", file=sys.stderr)
         return 1
 
 
 def _show(options: argparse.Namespace) -> int:
-    """Show line profiles, added up, as ``python -m line_profiler`` does."""
+    """Show line profiles, added up."""
     load_stats(*options.profile_output).print(
         output_unit=options.unit,
         stripzeros=options.skip_zero,
@@ -63,8 +73,8 @@ class _Run:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._level = options.verbose - options.quiet
-        self._profiler: LineProfiler | CallProfiler
-        self._profiler = LineProfiler() if options.line_by_line else CallProfiler()
+        self._profiler: LineProfiler | ContextualProfile
+        self._profiler = LineProfiler() if options.line_by_line else ContextualProfile()
         self._targets = Targets(options.prof_mod if options.line_by_line else [])
         self._children: Children | None = None
         self._text = ""
@@ -241,19 +251,13 @@ class _Run:
         if not interval:
             yield
             return
-        ended = threading.Event()
-
-        def work() -> None:
-            while not ended.wait(max(interval, 1)):
-                self._write()
-
-        thread = threading.Thread(target=work, name="nbprobe lprun", daemon=True)
-        thread.start()
+        timer = RepeatedTimer(
+            max(interval, 1), lambda _: self._write(), self._options.outfile
+        )
         try:
             yield
         finally:
-            ended.set()
-            thread.join()
+            timer.stop()
 
     def _tell(self, stdout: Any) -> None:
         """Say where the results are, and show them if that was asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from types import CodeType
@@ -10,7 +11,7 @@ from typing import Any
 
 from .. import script
 from ..live.following import following
-from ..options import Option, OptionError, OptionTable, Parsed
+from ..options import Option, OptionError, OptionTable, Parsed, new_path
 from ..prun import Profile, ProfileResult
 from ..prun.merging import with_children
 from ..prun.options import (
@@ -42,6 +43,7 @@ TABLE = OptionTable(
             "Write the profile to FILE instead of showing it; pstats, SnakeViz and "
             "gprof2dot read it.",
             "FILE",
+            new_path,
         ),
         Option(
             "sort",
@@ -63,13 +65,17 @@ TABLE = OptionTable(
         HIDE,
         *BUILTINS,
         VS_NAME,
-        EXPORT,
-        Option("html", ("--html",), "Write the pictures and tables to FILE.", "FILE"),
+        replace(EXPORT, convert=new_path),
+        Option(
+            *("html", ("--html",), "Write the pictures and tables to FILE.", "FILE"),
+            new_path,
+        ),
         Option(
             "json",
             ("--json",),
             "Save the whole tree to FILE, which nbprobe.load() and --vs read.",
             "FILE",
+            new_path,
         ),
         Option("help", ("-h", "--help"), "Show this and exit."),
     ],

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import timeit as engine
-from ..options import Option, OptionError, OptionTable, Parsed
+from ..options import Option, OptionError, OptionTable, Parsed, new_file
 from ..timeit.options import BUDGET, COUNTERS, EACH, SCALE, STATISTIC, VS, check, whole
 
 if TYPE_CHECKING:
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 SUMMARY = "how long does a statement take; every flag of python -m timeit"
 
 _UNITS_S = {"nsec": 1e-9, "usec": 1e-6, "msec": 1e-3, "sec": 1.0}
+
+
+def _runs(text: str) -> int:
+    """Read a number of runs; less than one is one, as for ``python -m timeit``."""
+    try:
+        return max(1, int(text))
+    except ValueError:
+        raise ValueError("a whole number") from None
+
 
 TABLE = OptionTable(
     "nbprobe timeit",
@@ -35,9 +44,9 @@ TABLE = OptionTable(
         Option(
             "repeat",
             ("-r", "--repeat"),
-            "Make R runs [default with -n: 5].",
+            "Make R runs [default with -n: 5]; 1 at least.",
             "R",
-            whole(1),
+            _runs,
             0,
         ),
         Option(
@@ -58,7 +67,8 @@ TABLE = OptionTable(
         Option(
             "verbose",
             ("-v", "--verbose"),
-            "Show the time of each run; more of them show more digits.",
+            "Show what was tried to find the number of loops, and the time of each run; "
+            "more of them show more digits.",
             repeatable=True,
         ),
         Option("help", ("-h", "--help"), "Show this and exit."),
@@ -69,7 +79,11 @@ TABLE = OptionTable(
         SCALE,
         COUNTERS,
         Option(
-            "json", ("--json",), "Save the result, which nbprobe.load() reads.", "FILE"
+            "json",
+            ("--json",),
+            "Save the result, which nbprobe.load() reads.",
+            "FILE",
+            new_file,
         ),
     ],
     "statement",
@@ -134,7 +148,21 @@ def _measure(options: Parsed) -> TimeitResult | Comparison | Scaling:
     if options.scale:
         name, values = options.scale
         return engine.scale(statement, setup, name=name, values=values, **keywords)
-    return engine.measure(statement, setup, **keywords)
+    tried: list[tuple[int, float]] = []
+    keywords["callback"] = lambda *trial: tried.append(trial)
+    result = engine.measure(statement, setup, **keywords)
+    if options.verbose and not (_OURS & options.given):
+        _print_trials(tried, keywords["precision"])
+    return result
+
+
+def _print_trials(tried: list[tuple[int, float]], precision: int) -> None:
+    """Print what ``python -m timeit -v`` prints while it looks for a number of loops."""
+    for number, seconds in tried:
+        loops = f"{number} loop{'' if number == 1 else 's'}"
+        print(f"{loops} -> {seconds:.{precision}g} secs")
+    if tried:
+        print()
 
 
 def _print_traceback(error: BaseException) -> None:

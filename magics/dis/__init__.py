@@ -1,5 +1,8 @@
 """Bytecode beside its source, and what the interpreter made of it while it ran.
 
+The functions of the standard library's `dis` are here too; only `disassemble` and
+`Instruction` are our own.
+
 Examples
 --------
 >>> from nbprobe.dis import disassemble
@@ -13,7 +16,9 @@ Examples
 
 from __future__ import annotations
 
+import dis as _standard
 import platform
+import sys
 from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
@@ -24,7 +29,18 @@ from ..texts import lines_of
 from .bytecode import read
 from .result import Code, Disassembly, Heat, Instruction
 
-__all__ = ["Code", "Disassembly", "Heat", "Instruction", "disassemble"]
+__all__ = ["Code", "Disassembly", "Heat", "Instruction", "disassemble", "main"]
+
+
+def __getattr__(name: str) -> Any:
+    # What there is of them depends on the version of Python.
+    if not name.startswith("_") and hasattr(_standard, name):
+        return getattr(_standard, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_standard.__all__})
 
 
 def disassemble(
@@ -112,3 +128,10 @@ def _heat(code: CodeType, profiles: list[Result]) -> Heat | None:
             shares = {str(line): part for line, part in lines.items()}
             return Heat(source=f"%{profile.kind}", share=share, lines=shares)
     return None
+
+
+def main() -> int:
+    """Run the command line of ``python -m dis``, and give its exit code."""
+    from ..commands import dis as command
+
+    return command.main(sys.argv[1:])

@@ -23,30 +23,18 @@ from ..options import Option, OptionError, OptionTable
 from ..output import OPTIONS, deliver
 from ..runs import runs_of
 from . import disassemble
+from .options import CACHES, DEPTH, OFFSETS, whole
 from .result import Disassembly
 
 __all__ = ["Dis"]
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError("a whole number from 0")
-    return int(text)
-
-
 TABLE = OptionTable(
     "%dis",
     [
-        Option("caches", ("-C", "--show-caches"), "Show the inline caches."),
-        Option("offsets", ("-O", "--show-offsets"), "Show the offsets."),
-        Option(
-            "depth",
-            ("--depth",),
-            "Go N levels into functions, classes and comprehensions that are defined "
-            "within [default: all].",
-            "N",
-            _whole,
-        ),
+        CACHES,
+        OFFSETS,
+        DEPTH,
         Option(
             "warm",
             ("--warm",),
@@ -58,7 +46,7 @@ TABLE = OptionTable(
             ("--times",),
             "How often to run the statement of --warm [default 100].",
             "N",
-            _whole,
+            whole,
             100,
         ),
         *OPTIONS,

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from types import CodeType
-from typing import Any
+import os
+from typing import Any, Self
 
 from ..prun import Profile
 from .wrapping import Wrapping
 
-__all__ = ["CallProfiler"]
+__all__ = ["ContextualProfile"]
 
 
-class CallProfiler(Wrapping):
+class ContextualProfile(Wrapping, Profile):
     """A recording of calls that decorates functions as `LineProfiler` does.
+
+    Takes what `nbprobe.prun.Profile` takes.
 
     Attributes
     ----------
     enable_count : int
         How often it was switched on by `enable_by_count`, and not off.
+
+    See Also
+    --------
+    kernprof.ContextualProfile
     """
 
-    def __init__(self) -> None:
-        self._profile = Profile()
+    def __init__(self, *args: Any, **kwds: Any) -> None:
         self.enable_count = 0
 
     def __call__(self, func: Any) -> Any:
         """Wrap a function, method, property or class."""
         return self.wrap_callable(func)
 
-    def enable(self) -> None:
-        """Switch on."""
-        self._profile.enable()
-
-    def disable(self) -> None:
-        """Switch off."""
-        self._profile.disable()
-
-    def enable_by_count(self) -> None:
+    def enable_by_count(self, subcalls: bool = True, builtins: bool = True) -> None:
         """Switch on, unless it is on already."""
         self.enable_count += 1
         if self.enable_count == 1:
-            self.enable()
+            self.enable(subcalls=subcalls, builtins=builtins)
 
     def disable_by_count(self) -> None:
         """Switch off, when as often called as `enable_by_count`."""
@@ -49,14 +46,13 @@ class CallProfiler(Wrapping):
             if not self.enable_count:
                 self.disable()
 
-    def runctx(self, cmd: CodeType, globals: dict[str, Any], locals: Any) -> None:
-        """Run code, switched on."""
-        self._profile.runctx(cmd, globals, locals)
+    def __enter__(self) -> Self:
+        self.enable_by_count()
+        return self
 
-    def print_stats(self) -> None:
-        """Print pstats' table."""
-        self._profile.print_stats()
+    def __exit__(self, *exception: object) -> None:
+        self.disable_by_count()
 
-    def dump_stats(self, path: str) -> None:
-        """Write a ``.prof`` file of what was recorded until now."""
-        self._profile.result().dump_stats(path)
+    def dump_stats(self, file: str | os.PathLike[str]) -> None:
+        """Write a ``.prof`` file of what was recorded until now; it goes on."""
+        self.result().dump_stats(file)

@@ -20,8 +20,8 @@ from ..code import Code
 from ..live.display import NO_LIVE, is_wanted, live
 from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
-from ..options import Option, OptionError, OptionTable, Parsed
-from ..output import OPTIONS, deliver, show
+from ..options import Option, OptionError, OptionTable, Parsed, new_file
+from ..output import OPTIONS, deliver, show, writing
 from ..runs import NAME, VS_NAME, runs_of
 from .engine import profile
 from .profiler import LineProfiler
@@ -59,8 +59,13 @@ TABLE = OptionTable(
             "MODULE",
             repeatable=True,
         ),
-        Option("dump", ("-D",), "Write the profile to the .lprof file FILE.", "FILE"),
-        Option("text", ("-T",), "Write the table to the text file FILE.", "FILE"),
+        Option(
+            *("dump", ("-D",), "Write the profile to the .lprof file FILE.", "FILE"),
+            new_file,
+        ),
+        Option(
+            "text", ("-T",), "Write the table to the text file FILE.", "FILE", new_file
+        ),
         Option("skip_zero", ("-z",), "Leave out functions that were not called."),
         Option("strip", ("-s",), "An old name of -z."),
         Option("unit", ("-u",), "Show times in units of so many seconds.", "UNIT"),
@@ -292,10 +297,12 @@ class Lprun(ToolMagics):
         if options.store_time:
             self.shell.user_ns["_total_time_taken"] = result.wall_ns / 1e9
         if options.dump:
-            result.dump_stats(options.dump)
+            with writing("%lprun", "-D", options.dump):
+                result.dump_stats(options.dump)
             print(f"\n*** Profile stats pickled to file {options.dump!r}.")
         if options.text:
-            Path(options.text).write_text(report(result) + "\n", encoding="utf-8")
+            with writing("%lprun", "-T", options.text):
+                Path(options.text).write_text(report(result) + "\n", encoding="utf-8")
             print(f"\n*** Profile printout saved to text file {options.text!r}.")
         return profiler if options.profiler else delivered
 

@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Literal, Self
 
 from ..source import functions_in, is_users
+from .maps import CodeMaps
 from .recording import Recording
 from .result import LineResult
 from .scoping import Policies, ScopingPolicy
@@ -22,7 +23,7 @@ from .wrapping import Wrapped, Wrapping
 __all__ = ["LineProfiler"]
 
 
-class LineProfiler(Wrapping):
+class LineProfiler(CodeMaps, Wrapping):
     """Counts and times the lines of functions.
 
     Parameters
@@ -409,30 +410,3 @@ class LineProfiler(Wrapping):
     def dump_stats(self, filename: str | os.PathLike[str]) -> None:
         """Write a ``.lprof`` file."""
         self.get_stats().to_file(filename)
-
-    @property
-    def code_map(self) -> dict[CodeType, dict[int, dict[str, Any]]]:
-        """Lines that ran, by code and number, as line_profiler keeps them."""
-        rows = {function.key: function.lines for function in self.result().functions}
-        return {
-            code: {
-                line.number: {
-                    "code": code,
-                    "lineno": line.number,
-                    "total_time": round(line.total_ns),
-                    "nhits": line.hits,
-                }
-                for line in rows.get(
-                    (code.co_filename, code.co_firstlineno, code.co_qualname), ()
-                )
-            }
-            for code in self.recording.codes()
-        }
-
-    @property
-    def dupes_map(self) -> dict[bytes, list[CodeType]]:
-        """The codes that were registered, by their bytecode."""
-        found: dict[bytes, list[CodeType]] = {}
-        for code in self.recording.codes():
-            found.setdefault(code.co_code, []).append(code)
-        return found

@@ -5,19 +5,52 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import IO, Any
 
 from ..source import Source, source_at
 from .config import Config
 
-__all__ = ["show_func", "show_text"]
+__all__ = ["get_code_block", "is_generated_code", "show_func", "show_text"]
 
 _COLUMNS = ("line", "hits", "time", "perhit", "percent")
 _TITLES = ("Line #", "Hits", "Time", "Per Hit", "% Time")
 
 Row = tuple[int, int, int] | tuple[int, int, float]
 Cells = tuple[str, str, str, str]
+
+
+def get_code_block(filename: str | os.PathLike[str], lineno: int) -> list[str]:
+    """Give the lines of the function, class or module that begins at a line.
+
+    Parameters
+    ----------
+    filename : path
+        Or the name of a cell of this session.
+    lineno : int
+        Its first line; that of a decorator, where it has one.
+
+    Returns
+    -------
+    list of str
+        Each with its line break; none where there is no such text.
+    """
+    return [f"{line}\n" for line in source_at(os.fspath(filename), lineno, "").lines]
+
+
+def is_generated_code(filename: str) -> bool:
+    """Whether a file is none of a program, but made up, as that of a notebook's cell is."""
+    name = os.path.normcase(filename)
+    temporary = os.path.normcase(tempfile.gettempdir())
+    return name.startswith(
+        (
+            "<generated",
+            "<ipython-input-",
+            os.path.join(temporary, "ipykernel_"),
+            os.path.join(temporary, "xpython_"),
+        )
+    )
 
 
 def show_func(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import threading
 from datetime import UTC, datetime
 from types import CodeType
@@ -39,6 +40,7 @@ __all__ = [
     "from_stats",
     "label",
     "load_stats",
+    "main",
     "run",
     "runctx",
 ]
@@ -303,3 +305,10 @@ def runctx(
             recording.print_stats(sort)
         else:
             recording.dump_stats(filename)
+
+
+def main() -> int:
+    """Run the command line of ``python -m cProfile``, and give its exit code."""
+    from ..commands import prun as command
+
+    return command.main(sys.argv[1:])

@@ -13,6 +13,7 @@ from ..execution import concluded, runner
 from ..live.following import following
 from . import Profile
 from .merging import with_children, without_strangers
+from .ours import without_ours
 from .result import ProfileResult
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def profile(
             interrupted=interrupted,
             wall_ns=perf_counter_ns() - start,
         )
+        own = replace(own, threads=tuple(without_ours(own.functions, own.threads)))
         return with_children(_without_the_kernels(own), children)
 
     with following(children, recording.disable):
@@ -85,8 +87,6 @@ def _without_the_kernels(result: ProfileResult) -> ProfileResult:
         if _is_kernels(thread) and thread.ident != threading.get_ident()
     }
     left_out = [thread for thread in result.threads if thread.ident in kernels]
-    if not left_out:
-        return result
     threads = tuple(each for each in result.threads if each.ident not in kernels)
     names = tuple(thread.name for thread in left_out)
     return without_strangers(replace(result, threads=threads, left_out=names))

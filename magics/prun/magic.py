@@ -21,8 +21,8 @@ from ..errors import SamplingError
 from ..live.display import NO_LIVE, is_wanted, live
 from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
-from ..options import Option, OptionError, OptionTable, Parsed
-from ..output import OPTIONS, deliver, show
+from ..options import Option, OptionError, OptionTable, Parsed, new_file
+from ..output import OPTIONS, deliver, show, writing
 from ..runs import NAME, VS_NAME, runs_of
 from .engine import profile
 from .options import (
@@ -53,12 +53,15 @@ TABLE = OptionTable(
         LIMITS,
         SORT,
         Option("stats", ("-r",), "Return the profile as pstats.Stats."),
-        Option("text", ("-T",), "Write the table to the text file FILE.", "FILE"),
+        Option(
+            "text", ("-T",), "Write the table to the text file FILE.", "FILE", new_file
+        ),
         Option(
             "dump",
             ("-D",),
             "Write the profile to FILE, to be read by pstats, SnakeViz and others.",
             "FILE",
+            new_file,
         ),
         *OPTIONS,
         THREADS,
@@ -240,14 +243,17 @@ class Prun(ToolMagics):
         if options.name:
             runs_of(self.shell).keep(options.name, result)
         if options.dump:
-            result.dump_stats(options.dump)
+            with writing("%prun", "-D", options.dump):
+                result.dump_stats(options.dump)
             print(f"\n*** Profile stats marshalled to file {options.dump!r}.")
         if options.text:
             table = report(result, result.sort, result.limits)
-            Path(options.text).write_text(table, encoding="utf-8")
+            with writing("%prun", "-T", options.text):
+                Path(options.text).write_text(table, encoding="utf-8")
             print(f"\n*** Profile printout saved to text file {options.text!r}.")
         if options.export:
-            result.export(options.export)
+            with writing("%prun", "--export", options.export):
+                result.export(options.export)
             print(f"\n*** Profile exported to file {options.export!r}.")
         if options.stats:
             return result.stats().strip_dirs().sort_stats(*result.sort)

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..options import Option, OptionError, Parsed
+from ..options import Option, OptionError, Parsed, new_file
 from .calibration import costs
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ EXPORT = Option(
     "Write the profile to FILE for another tool; its ending says which: .collapsed, "
     ".speedscope.json, .callgrind, .json (Chrome, Perfetto), .prof.",
     "FILE",
+    new_file,
 )
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import linecache
 import platform
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
@@ -18,8 +16,11 @@ from ..code import Code
 from ..errors import SamplingError
 from ..execution import concluded, runner
 from .calibration import Costs
+from .merging import without_strangers
+from .ours import without_ours
 from .result import Function, ProfileResult, Thread
 from .sampled import SampledLine, Sampling
+from .threadnames import ThreadNames, names_now
 
 __all__ = ["HZ", "sample"]
 
@@ -83,7 +84,7 @@ class _Recording:
     def __init__(self, hz: float) -> None:
         self._sampler = Sampler(hz)
         self._caller = threading.get_ident()
-        self._names = _thread_names()
+        self._names = ThreadNames()
 
     def runcode(
         self, code: CodeType, globals: dict[str, Any], locals: Mapping[str, Any], /
@@ -93,20 +94,28 @@ class _Recording:
     def runcall(self, func: Callable[..., Any], /, *args: Any) -> object:
         sampler = self._sampler
         try:
-            # What this frame calls from now on is what is sampled.
-            sampler.start()
-        except RuntimeError as error:
-            raise SamplingError(str(error)) from None
-        try:
-            return func(*args)
+            self._names.begin()
+            try:
+                # What this frame calls from now on is what is sampled.
+                sampler.start()
+            except RuntimeError as error:
+                raise SamplingError(str(error)) from None
+            try:
+                return func(*args)
+            finally:
+                sampler.stop()
         finally:
-            sampler.stop()
+            self._names.end()
 
     def result(self, statement: str, *, interrupted: bool) -> ProfileResult:
         rounds, skipped, _, cost_ns, ran_ns, slowed = self._sampler.stats()
         called, sampled, nodes, places = self._sampler.table()
         functions = [*(Function(*each) for each in called), _LOST]
-        names = _thread_names() | self._names
+        names = self._names
+        now = names_now()
+        latest = {
+            seen[0]: seen[5] for seen in sorted(sampled, key=lambda seen: seen[5])
+        }
         threads = []
         waiting = []
         lost = crowded = preempted = 0
@@ -117,9 +126,14 @@ class _Recording:
             ident, samples, torn, above, queued, first_ns, last_ns, cpu_ns, _ = seen
             if samples == 0:
                 continue
-            name = names.get(ident, f"thread {number + 1}")
+            name = names.of(ident, first_ns)
+            if latest[ident] == first_ns:
+                # If it still runs, it may have got its name late.
+                name = now.get(ident, name)
+            name = name or f"thread {number + 1}"
             busy = cpu_ns > _BUSY * max(last_ns - first_ns, 1)
-            if ident in self._names and ident != self._caller and not busy:
+            was_there = names.was_there(ident, first_ns)
+            if was_there and ident != self._caller and not busy:
                 waiting.append(name)
                 continue
             lost += torn
@@ -129,9 +143,9 @@ class _Recording:
             each = ran_ns / max(rounds, 1) * (samples + torn) / samples
             threads.append(_thread(name, ident, parent, function, own, each))
         threads.sort(key=lambda thread: thread.ident != self._caller)
+        threads = without_ours(functions, threads)
         lines = list(_lines(functions, places, threads))
-        functions, threads = _without_unused(functions, threads)
-        return ProfileResult(
+        result = ProfileResult(
             statement=statement,
             functions=tuple(functions),
             threads=tuple(threads),
@@ -159,14 +173,7 @@ class _Recording:
                 lines=tuple(lines),
             ),
         )
-
-
-def _thread_names() -> dict[int, str]:
-    """Name the threads that run Python now, also those that `threading` did not start."""
-    known = {thread.ident: thread.name for thread in threading.enumerate()}
-    return {
-        ident: known.get(ident, f"thread {ident:#x}") for ident in sys._current_frames()
-    }
+        return without_strangers(result)
 
 
 Columns = tuple[list[int], list[int], list[int]]
@@ -245,18 +252,3 @@ def _lines(
             samples=samples,
             text=linecache.getline(called.file, line).strip() if line else "",
         )
-
-
-def _without_unused(
-    functions: list[Function], threads: list[Thread]
-) -> tuple[list[Function], list[Thread]]:
-    """Leave out the functions of threads that are left out."""
-    used = sorted({function for thread in threads for function in thread.function})
-    place = {function: index for index, function in enumerate(used)}
-    return (
-        [functions[function] for function in used],
-        [
-            replace(thread, function=tuple(place[each] for each in thread.function))
-            for thread in threads
-        ],
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .result import Function, ProfileResult, Thread
 
-__all__ = ["matching", "select", "where"]
+__all__ = ["matching", "select", "summed_up", "where"]
 
 
 def where(function: Function) -> str:
@@ -133,9 +133,9 @@ def _select(thread: Thread, choice: _Choice) -> Thread:
         function=tuple(tree.function),
         calls=tuple(tree.calls),
         resumes=tuple(tree.resumes),
-        inclusive_ns=_summed(tree.parent, tree.own),
+        inclusive_ns=summed_up(tree.parent, tree.own),
         self_ns=tuple(tree.own),
-        raw_inclusive_ns=_summed(tree.parent, tree.raw_own),
+        raw_inclusive_ns=summed_up(tree.parent, tree.raw_own),
         raw_self_ns=tuple(tree.raw_own),
         allocated_bytes=tuple(tree.sizes) if thread.allocated_bytes else (),
         allocated_blocks=tuple(tree.blocks) if thread.allocated_bytes else (),
@@ -167,7 +167,7 @@ def _kept(thread: Thread, choice: _Choice) -> tuple[list[bool], list[bool]]:
     return kept, whole
 
 
-def _summed(parents: list[int], own: list[float]) -> tuple[float, ...]:
+def summed_up(parents: list[int], own: list[float]) -> tuple[float, ...]:
     """Give each node's time with all below it."""
     total = list(own)
     for index in range(len(total) - 1, -1, -1):

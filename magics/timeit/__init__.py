@@ -14,19 +14,26 @@ True
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, Self
+from typing import Any
 
-from ..code import Code, together
+from ..code import Code
 from .engine import CLOCKS, Measurement, Settings, run
 from .estimate import compared, conclude, scaled
 from .result import STATISTICS, Comparison, Fit, Ratio, Scaling, TimeitResult
-from .subject import Subject
+from .standard import (
+    Seconds,
+    Timer,
+    default_number,
+    default_repeat,
+    default_timer,
+    main,
+    repeat,
+    timeit,
+)
+from .subject import Statement, subject_of
 
 __all__ = [
     "Comparison",
@@ -37,27 +44,15 @@ __all__ = [
     "TimeitResult",
     "Timer",
     "compare",
+    "default_number",
+    "default_repeat",
     "default_timer",
+    "main",
     "measure",
     "repeat",
     "scale",
     "timeit",
 ]
-
-Statement = str | Code | Callable[[], Any]
-
-default_timer = time.perf_counter
-default_number = 1_000_000
-default_repeat = 5
-
-# The functions of `time` whose clock the core reads itself.
-_CLOCK_OF_TIMER: dict[Callable[[], float], str] = {
-    time.perf_counter: "wall",
-    time.monotonic: "wall",
-    time.time: "real",
-    time.process_time: "cpu",
-    time.thread_time: "thread",
-}
 
 
 def measure(
@@ -76,6 +71,7 @@ def measure(
     precision: int = 3,
     label: str = "",
     on_partial: Callable[[TimeitResult], None] | None = None,
+    callback: Callable[[int, float], Any] | None = None,
 ) -> TimeitResult:
     """Find out how long one execution of a statement takes.
 
@@ -110,6 +106,9 @@ def measure(
         A name for the result.
     on_partial : callable, optional
         Is given the result so far when an exception ends the measurement.
+    callback : callable, optional
+        Is given what was tried to find the number of loops, as that of
+        `Timer.autorange`: how many, and the seconds they took.
 
     Returns
     -------
@@ -133,7 +132,7 @@ def measure(
     """
     settings = _settings(number, repeat, budget, clock, statistic, counters, precision)
     namespace = _caller_globals() if globals is None else globals
-    subject = _subject(stmt, setup, each, namespace, locals or {})
+    subject = subject_of(stmt, setup, each, namespace, locals or {})
     measurement = Measurement(subject, settings, label)
     try:
         run([measurement])
@@ -142,6 +141,9 @@ def measure(
         if partial is not None and on_partial is not None:
             on_partial(partial)
         raise
+    if callback is not None:
+        for tried, time_ns in measurement.trials:
+            callback(tried, time_ns / 1e9)
     result = conclude(measurement)
     assert result is not None
     return result
@@ -198,7 +200,9 @@ def compare(
         raise ValueError("there must be one label for each statement")
     settings = _settings(number, repeat, budget, clock, statistic, counters, precision)
     namespace = _caller_globals() if globals is None else globals
-    subjects = [_subject(stmt, setup, each, namespace, locals or {}) for stmt in stmts]
+    subjects = [
+        subject_of(stmt, setup, each, namespace, locals or {}) for stmt in stmts
+    ]
     names = labels or [subject.body.source.strip() for subject in subjects]
     measurements = [
         Measurement(subject, settings, name)
@@ -295,176 +299,6 @@ def scale(
     return scaling
 
 
-class Seconds(float):
-    """A time in seconds that knows where it comes from.
-
-    Attributes
-    ----------
-    result : TimeitResult or None
-        The samples behind it; None when a `timer` of the user's own took the time.
-    """
-
-    result: TimeitResult | None
-
-    def __new__(cls, seconds: float, result: TimeitResult | None) -> Self:
-        """Make a float of `seconds` with the `result` beside it."""
-        self = super().__new__(cls, seconds)
-        self.result = result
-        return self
-
-    @property
-    def per_loop(self) -> float:
-        """Seconds per execution, of the samples that were not preempted."""
-        return self._known().per_loop
-
-    @property
-    def ci(self) -> tuple[float, float] | None:
-        """95 % interval of `per_loop`, seconds."""
-        return self._known().ci
-
-    @property
-    def dropped(self) -> int:
-        """Samples left out of `per_loop` because they were preempted."""
-        return self._known().dropped
-
-    def _known(self) -> TimeitResult:
-        if self.result is None:
-            raise AttributeError(
-                "only the total is known of a time taken by a timer of your own"
-            )
-        return self.result
-
-
-class Timer:
-    """Time a statement, with the interface of the standard library's `timeit.Timer`.
-
-    Parameters
-    ----------
-    stmt, setup : str or callable
-        The statement and its setup.
-    timer : callable
-        What gives the time, in seconds. The clocks of the `time` module are read in C; any
-        other function is called before and after the loop.
-    globals : dict, optional
-        Global names; by default an empty namespace with this module's builtins.
-    """
-
-    def __init__(
-        self,
-        stmt: Statement = "pass",
-        setup: Statement = "pass",
-        timer: Callable[[], float] = default_timer,
-        globals: dict[str, Any] | None = None,
-    ) -> None:
-        namespace = {"__builtins__": __builtins__} if globals is None else globals
-        self._subject = _subject(stmt, setup, None, namespace, {})
-        self._timer = timer
-
-    def timeit(self, number: int = default_number) -> Seconds:
-        """Execute the statement `number` times, after one setup.
-
-        Returns
-        -------
-        Seconds
-            The total time, a float; with `per_loop`, `ci` and `dropped`.
-        """
-        if number <= 0:
-            return Seconds(0.0, None)
-        clock = _CLOCK_OF_TIMER.get(self._timer)
-        measurement = Measurement(self._subject, Settings(clock=clock or "wall"))
-        if clock is None:
-            taken: list[float] = []
-            run([measurement], measurement.between_calls(self._timer, number, taken))
-            return Seconds(taken[0], None)
-        run([measurement], measurement.exactly(number))
-        return Seconds(measurement.time_ns / 1e9, conclude(measurement))
-
-    def repeat(
-        self, repeat: int = default_repeat, number: int = default_number
-    ) -> list[Seconds]:
-        """Call `timeit` several times and return the total times."""
-        return [self.timeit(number) for _ in range(repeat)]
-
-    def autorange(
-        self, callback: Callable[[int, float], Any] | None = None
-    ) -> tuple[int, Seconds]:
-        """Find a number (1, 2, 5, 10, 20, ...) that takes at least 0.2 s.
-
-        Returns
-        -------
-        tuple of int and Seconds
-            The number and the time that it took.
-        """
-        for exponent in itertools.count():
-            for digit in (1, 2, 5):
-                number = digit * 10**exponent
-                taken = self.timeit(number)
-                if callback is not None:
-                    callback(number, taken)
-                if taken >= 0.2:
-                    return number, taken
-        raise AssertionError("unreachable")
-
-    def print_exc(self, file: IO[str] | None = None) -> None:
-        """Print the traceback of the exception that the statement raised."""
-        traceback.print_exc(file=sys.stderr if file is None else file)
-
-
-def timeit(
-    stmt: Statement = "pass",
-    setup: Statement = "pass",
-    timer: Callable[[], float] = default_timer,
-    number: int = default_number,
-    globals: dict[str, Any] | None = None,
-    *,
-    budget: float | None = None,
-    each: str | None = None,
-) -> Seconds:
-    """Say how long `number` executions of a statement take, in seconds.
-
-    Parameters
-    ----------
-    stmt, setup, timer, number, globals
-        As for the standard library's `timeit.timeit`.
-    budget : float, optional
-        Seconds to spend: measure one execution as `measure` does instead of executing the
-        statement `number` times, and multiply.
-    each : str, optional
-        A setup to run before every execution, outside of the clock; implies a budget.
-
-    Returns
-    -------
-    Seconds
-        The total time, a float; with `per_loop`, `ci` and `dropped`.
-    """
-    if budget is None and each is None:
-        return Timer(stmt, setup, timer, globals).timeit(number)
-    clock = _CLOCK_OF_TIMER.get(timer)
-    if clock is None:
-        raise ValueError("a timer of your own cannot be used with budget or each")
-    result = measure(
-        stmt,
-        setup,
-        globals={"__builtins__": __builtins__} if globals is None else globals,
-        budget=0.3 if budget is None else budget,
-        clock=clock,
-        each=each,
-    )
-    return Seconds(result.per_loop * number, result)
-
-
-def repeat(
-    stmt: Statement = "pass",
-    setup: Statement = "pass",
-    timer: Callable[[], float] = default_timer,
-    repeat: int = default_repeat,
-    number: int = default_number,
-    globals: dict[str, Any] | None = None,
-) -> list[Seconds]:
-    """Say it several times: as the standard library's `timeit.repeat`."""
-    return Timer(stmt, setup, timer, globals).repeat(repeat, number)
-
-
 def _caller_globals() -> dict[str, Any]:
     """Find the globals of whoever called the public function that calls this one."""
     return sys._getframe(2).f_globals
@@ -498,30 +332,3 @@ def _settings(
         counters=counters,
         precision=precision,
     )
-
-
-def _subject(
-    stmt: Statement,
-    setup: Statement,
-    each: str | Code | None,
-    namespace: dict[str, Any],
-    names: Mapping[str, Any],
-) -> Subject:
-    """Put the pieces into one file, so that they can be compiled into one function."""
-    names = dict(names)
-    pieces: list[str | Code] = []
-    for piece, name in ((setup, "_setup"), (each or "pass", "_each"), (stmt, "_stmt")):
-        if callable(piece):
-            names[name] = piece
-            piece = f"{name}()"
-        pieces.append(piece)
-    files = [piece.filename for piece in pieces if isinstance(piece, Code)]
-    if files:
-        codes = [
-            Code.parse(piece, files[-1]) if isinstance(piece, str) else piece
-            for piece in pieces
-        ]
-    else:
-        codes = together(*map(str, pieces))
-    setup_code, each_code, body = codes
-    return Subject(setup_code, body, each_code if each else None, namespace, names)

@@ -102,12 +102,15 @@ class Measurement:
         The samples during which the kernel took the core away, ns per execution.
     method : str
         As in `TimeitResult`.
+    trials : list of (int, int)
+        What was tried to find the number of loops: executions, and the ns they took.
     """
 
     def __init__(self, subject: Subject, settings: Settings, label: str = "") -> None:
         self.subject = subject
         self.settings = settings
         self.label = label
+        self.trials: list[tuple[int, int]] = []
         self.units: list[list[float]] = []
         self.aside: list[float] = []
         self.method = "loop"
@@ -182,6 +185,7 @@ class Measurement:
     def _first(self, frame: Frame) -> Generator[Any, None, int]:
         """Run the statement for the first time, cold; it may fill the budget by itself."""
         self.first_ns = yield from frame.block(1)
+        self.trials.append((1, self.first_ns))
         if self.first_ns >= self.settings.budget_ns:
             self.method = "once"
             self.collect()
@@ -193,6 +197,7 @@ class Measurement:
         while True:
             iterations = max(1, int(_SAMPLE_NS / 5 / per_ns))
             time_ns = yield from frame.block(iterations)
+            self.trials.append((iterations, time_ns))
             per_ns = max(time_ns / iterations, 0.1)
             if time_ns >= _SAMPLE_NS / 10:
                 return per_ns
@@ -267,6 +272,7 @@ class Measurement:
         for exponent in range(10):
             loops: int = 10**exponent
             time_ns = yield from self._open((1,)).block(loops)
+            self.trials.append((loops, time_ns))
             if time_ns >= _STOCK_RUN_NS:
                 break
         return loops

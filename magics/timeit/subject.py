@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any
 
 from .. import _core
-from ..code import Code, each_function, free_names, loop_function
+from ..code import Code, each_function, free_names, loop_function, together
 
-__all__ = ["Frame", "MarkedFrame", "Subject"]
+__all__ = ["Frame", "MarkedFrame", "Statement", "Subject", "subject_of"]
+
+Statement = str | Code | Callable[[], Any]
 
 
 class Subject:
@@ -69,6 +71,33 @@ class Subject:
             parameters=self._parameters,
         )
         return function(loop, blank, *self._values)
+
+
+def subject_of(
+    stmt: Statement,
+    setup: Statement,
+    each: str | Code | None,
+    namespace: dict[str, Any],
+    names: Mapping[str, Any],
+) -> Subject:
+    """Put the pieces into one file, so that they can be compiled into one function."""
+    names = dict(names)
+    pieces: list[str | Code] = []
+    for piece, name in ((setup, "_setup"), (each or "pass", "_each"), (stmt, "_stmt")):
+        if callable(piece):
+            names[name] = piece
+            piece = f"{name}()"
+        pieces.append(piece)
+    files = [piece.filename for piece in pieces if isinstance(piece, Code)]
+    if files:
+        codes = [
+            Code.parse(piece, files[-1]) if isinstance(piece, str) else piece
+            for piece in pieces
+        ]
+    else:
+        codes = together(*map(str, pieces))
+    setup_code, each_code, body = codes
+    return Subject(setup_code, body, each_code if each else None, namespace, names)
 
 
 def _padding(order: random.Random) -> list[object]:

@@ -8,6 +8,7 @@ import pstats
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -337,3 +338,89 @@ def test_decorator_is_switched_on_by_hand(
     assert "return 1" in (folder / "other.txt").read_text()
     ours.disable()
     assert ours(work) is work
+
+
+def test_the_modules_are_commands_as_theirs_are() -> None:
+    """``python -m`` of kernprof and of line_profiler, with the same files and tables."""
+
+    def ran(*words: str) -> str:
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def shape(text: str) -> list[list[str]]:
+        return [line.split()[:2] for line in text.splitlines() if " def " in line]
+
+    tables = []
+    for runner, show in (
+        ("nbprobe.lprun.kernprof", "nbprobe.lprun"),
+        ("kernprof", "line_profiler"),
+    ):
+        assert "script.py.lprof" in ran("-m", runner, "-l", "script.py")
+        tables.append(shape(ran("-m", show, "script.py.lprof")))
+    assert tables[0] == tables[1] != []
+
+
+def test_kernprof_finds_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import kernprof as theirs
+
+    from nbprobe.lprun import kernprof as ours
+
+    monkeypatch.setenv("PATH", os.path.abspath("tools"))
+    os.mkdir("tools")
+    Path("tools/tool").write_text("")
+    for find in (ours.find_script, theirs.find_script):
+        assert find("script.py") == "script.py"
+        assert find("tool") == os.path.abspath("tools/tool")
+        with pytest.raises(FileNotFoundError):
+            find("nothing", exit_on_error=False)
+        with pytest.raises(SystemExit):
+            find("nothing")
+    for name in ("asyncio", "json.tool", "kernprof"):
+        assert ours.find_module_script(name) == theirs.find_module_script(name)
+    names: dict[str, object] = {}
+    Path("plain.py").write_text("x = 3")
+    ours.execfile("plain.py", names)
+    assert names["x"] == 3
+
+
+def test_a_repeated_timer_calls_until_it_is_stopped() -> None:
+    from nbprobe.lprun.kernprof import RepeatedTimer
+
+    called: list[str] = []
+    twice = threading.Event()
+
+    def dump(file: str) -> None:
+        called.append(file)
+        if len(called) == 2:
+            twice.set()
+
+    timer = RepeatedTimer(0.001, dump, "a file")
+    assert twice.wait(60)
+    timer.stop()
+    count = len(called)
+    assert called == ["a file"] * count
+    assert not timer.is_running
+    timer.start()
+    timer.stop()
+
+
+def test_contextual_profile_counts_as_cprofile_does() -> None:
+    import kernprof as theirs
+
+    from nbprobe.lprun.kernprof import ContextualProfile
+
+    def work() -> int:
+        return max(1, 2)
+
+    for kind in (ContextualProfile, theirs.ContextualProfile):
+        profile = kind()
+        wrapped = profile(work)
+        assert [wrapped(), wrapped()] == [2, 2]
+        with profile:
+            assert profile.enable_count == 1
+            work()
+        assert profile.enable_count == 0
+        profile.create_stats()
+        label = work.__code__.co_filename, work.__code__.co_firstlineno, "work"
+        assert profile.stats[label][:2] == (3, 3)

@@ -290,6 +290,11 @@ def test_function_without_text_is_profiled(session: Session) -> None:
         ("%lprun --sort hit leaf(1)", "did you mean hits?"),
         ("%lprun -r -o leaf(1)", "choose one"),
         ("%lprun -x leaf(1)", "unknown option -x"),
+        (
+            "%lprun -D /nowhere/a.lprof leaf(1)",
+            "-D takes the name of a file in a folder",
+        ),
+        ("%lprun -T / leaf(1)", "-T takes the name of a file, which is no folder"),
     ],
 )
 def test_wrong_options_are_one_line(defined: Session, line: str, error: str) -> None:

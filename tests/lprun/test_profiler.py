@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import types
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -131,11 +132,26 @@ def test_attributes() -> None:
     assert entry["code"] is code and entry["lineno"] == 11 and entry["nhits"] == 1
     assert entry["total_time"] >= 0
     assert profiler.dupes_map[code.co_code] == [code]
-    theirs = line_profiler.LineProfiler()
-    names = {name for name in dir(theirs) if not name.startswith("_")}
-    internal = {"c_code_map", "c_last_time", "code_hash_map", "last_time"}
-    internal |= {"threaddata", "tool_id"}
-    assert names - set(dir(profiler)) <= internal
+
+
+def test_maps_of_codes_are_line_profilers(fresh: types.ModuleType) -> None:
+    def of(profiler: Any, function: Any) -> Any:
+        profiler.runcall(function, 5)
+        ((code, numbers),) = profiler.code_hash_map.items()
+        entries = profiler.c_code_map
+        assert set(numbers) == set(entries)
+        hits: Counter[int] = Counter()
+        for number in numbers:
+            for line, entry in entries[number].items():
+                assert (entry["lineno"], entry["code"]) == (line, number)
+                hits[line] += entry["nhits"]
+        ((same, lines),) = profiler.code_map.items()
+        assert same is code and set(lines) == set(hits)
+        assert all(entry["code"] is code for entry in lines.values())
+        return hits, set(entry), type(entry["total_time"])
+
+    ours = of(LineProfiler(fresh.plain), fresh.plain)
+    assert ours == of(line_profiler.LineProfiler(fresh.plain), fresh.plain)
 
 
 @pytest.mark.parametrize(

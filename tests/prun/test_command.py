@@ -117,6 +117,31 @@ def test_a_profile_is_shown(program: str, capsys: pytest.CaptureFixture[str]) ->
     assert "no profile of pstats" in capsys.readouterr().err
 
 
+def test_files_are_where_it_started_when_the_program_leaves(
+    program: str, tmp_path: Path
+) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    Path("leaves.py").write_text(f"import os\nos.chdir({str(away)!r})\n")
+    started = os.getcwd()
+    try:
+        assert main(["prun", "-o", "a.prof", "leaves.py"]) == 0
+    finally:
+        os.chdir(started)
+    assert Path("a.prof").is_file() and not (away / "a.prof").exists()
+
+
+def test_the_module_is_a_command_as_cprofile_is(program: str) -> None:
+    for module in ("nbprobe.prun", "cProfile"):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "-s", "calls", program],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Ordered by: call count" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -126,6 +151,7 @@ def test_a_profile_is_shown(program: str, capsys: pytest.CaptureFixture[str]) ->
         (["-s", "speed", "a.py"], "-s takes one of calls"),
         (["--export", "a.b", "a.py"], "tells no format"),
         (["--vs", "nothing", "a.py"], "there is no run 'nothing' yet"),
+        (["-o", "/nowhere/a.prof", "a.py"], "-o takes the name of a file in a folder"),
     ],
 )
 def test_wrong_use(

@@ -80,6 +80,19 @@ def test_files_and_their_messages(
     assert "leaf" in Path("e.collapsed").read_text()
 
 
+@pytest.mark.parametrize("flag", ["-T", "-D", "--export"])
+def test_a_file_that_cannot_be_written_is_one_line(
+    defined: Session, flag: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "full.prof"
+    path.symlink_to("/dev/full")
+    ran = defined.run(f"%prun -v kept {flag} {path} tree(2)")
+    assert "function calls" in ran.stdout
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(f"UsageError: %prun: {flag} {path}: No space left on device")
+    assert defined.names["kept"].calls
+
+
 def test_system_exit_is_caught_as_the_built_in_does(defined: Session) -> None:
     ran = defined.run("import sys\n%prun tree(2); sys.exit(3)")
     assert ran.error is None
@@ -190,6 +203,10 @@ def test_profiling_within_a_profile(defined: Session) -> None:
         ("%prun --export a.what f()", "tells no format; its ending must be"),
         ("%prun --vs before f()", "%prun: there is no run 'before' yet: keep one with"),
         ("%prun --vs '' f()", "--vs takes a name"),
+        ("%prun -T /nowhere/a.txt f()", "-T takes the name of a file in a folder that"),
+        ("%prun -D / f()", "-D takes the name of a file, which is no folder"),
+        ("%prun --export /nowhere/a.prof f()", "in a folder that exists"),
+        ("%prun -v class f()", "-v takes the name of a variable"),
     ],
 )
 def test_wrong_use_is_one_line(session: Session, line: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -18,12 +19,16 @@ import nbprobe
 from nbprobe._core import Sampler
 from nbprobe.code import Code
 from nbprobe.prun import ProfileResult
+from nbprobe.prun.engine import profile
 from nbprobe.prun.sampled import margin
 from nbprobe.prun.sampling import sample
+from nbprobe.prun.threadnames import ThreadNames
 
 from ..cell.shells import Session, bare, session
 
 __all__ = ["bare", "session"]
+
+OURS = os.path.dirname(os.path.abspath(nbprobe.__file__))
 
 DEFINE = """
 import threading, time
@@ -170,6 +175,102 @@ def test_it_can_be_started_within_a_constructor() -> None:
 def test_await() -> None:
     result = run("import asyncio\nawait asyncio.sleep(0.05); spin(0.2)")
     assert any(path[-1] == "spin" for path in paths(result))
+
+
+AWAITS = """
+async def child(seconds):
+    spin(seconds)
+    await asyncio.sleep(0.05)
+
+async def both():
+    await asyncio.gather(child(0.1), child(0.1))
+
+def one_after_the_other():
+    for name in ("first", "second", "third"):
+        thread = threading.Thread(target=spin, args=(0.1,), name=name)
+        thread.start()
+        thread.join()
+        del thread
+"""
+
+
+def _in_a_running_loop(run: Callable[[], ProfileResult]) -> ProfileResult:
+    async def main() -> ProfileResult:
+        return run()
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("looped", [False, True], ids=["free", "looped"])
+@pytest.mark.parametrize("how", [sample, profile], ids=["sampled", "counted"])
+def test_of_an_await_only_what_the_loop_runs_is_shown(
+    how: Callable[..., ProfileResult], looped: bool
+) -> None:
+    names: dict[str, Any] = {"asyncio": asyncio}
+    exec(compile(DEFINE + AWAITS, "defined.py", "exec"), names)
+
+    def run() -> ProfileResult:
+        return how(Code.parse("await both()"), globals=names)
+
+    result = _in_a_running_loop(run) if looped else run()
+    (number,) = (
+        at
+        for at in range(len(result.threads))
+        if any(path[-1] == "spin" for path in paths(result, at))
+    )
+    found = paths(result, number)
+    assert {path[0] for path in found} == {"run_until_complete"}
+    files = {function.file for function in result.functions}
+    assert not any(file.startswith(OURS) for file in files)
+    assert all(thread.ident != 0 for thread in result.threads)
+    if how is profile:
+        assert len(result.threads) == 1
+    thread = result.threads[number]
+    assert sum(thread.self_ns) == pytest.approx(thread.total_ns, rel=1e-6)
+
+
+def test_threads_that_ended_have_their_names() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(DEFINE + AWAITS, "defined.py", "exec"), names)
+    before = threading.Thread.start
+    result = sample(Code.parse("one_after_the_other()"), globals=names)
+    assert threading.Thread.start is before
+    seen = {
+        thread.name
+        for at, thread in enumerate(result.threads)
+        if any(path[-1] == "spin" for path in paths(result, at))
+    }
+    assert seen == {"first", "second", "third"}
+    assert not any(function.file.startswith(OURS) for function in result.functions)
+
+
+def test_names_are_those_of_the_moment() -> None:
+    noted = ThreadNames()
+    own = threading.get_ident()
+    assert noted.of(own, 1) == threading.current_thread().name
+    assert noted.was_there(own, 1)
+    noted.begin()
+    wrapped = threading.Thread.start
+    thread = threading.Thread(target=int, name="short")
+    before = time.monotonic_ns()
+    thread.start()
+    thread.join()
+    assert thread.ident is not None
+    assert noted.of(thread.ident, time.monotonic_ns()) == "short"
+    assert noted.of(thread.ident, before) != "short"
+    assert not noted.was_there(thread.ident, time.monotonic_ns())
+
+    def others(thread: threading.Thread) -> None:
+        wrapped(thread)
+
+    threading.Thread.start = others  # type: ignore[method-assign]
+    try:
+        noted.end()
+        assert threading.Thread.start is others
+    finally:
+        threading.Thread.start = wrapped  # type: ignore[method-assign]
+        noted.end()
+    assert threading.Thread.start is not wrapped
 
 
 def test_what_ran_before_an_error_is_kept() -> None:

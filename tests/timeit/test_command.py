@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import subprocess
 import sys
+import timeit
 from pathlib import Path
 
 import pytest
 
 import nbprobe
 from nbprobe.__main__ import COMMANDS, main
+from nbprobe.timeit import TimeitResult
 
 STANDARD = re.compile(
     r"(\d+) loops?, best of (\d+): [\d.e+-]+ (nsec|usec|msec|sec) per loop"
@@ -74,6 +78,33 @@ def test_verbose_shows_each_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"raw times: \S+ \wsec, \S+ \wsec, \S+ \wsec", first)
 
 
+@pytest.mark.parametrize("flags", [[], ["-n0", "-r1"]])
+def test_very_verbose_shows_what_was_tried(
+    capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    short = flags or ["--budget=0.02"]
+    assert main(["timeit", "-v", *short, "pass"]) == 0
+    tried, _, rest = capsys.readouterr().out.partition("\n\n")
+    lines = tried.splitlines()
+    matches = [re.fullmatch(r"(\d+) loops? -> [\d.e+-]+ secs", line) for line in lines]
+    numbers = [int(match[1]) for match in matches if match]
+    assert len(numbers) == len(lines) >= 2
+    assert lines[0].startswith("1 loop -> ")
+    assert numbers == sorted(numbers)
+    assert rest.startswith("raw times: ")
+
+
+@pytest.mark.parametrize("runs", ["0", "-3"])
+def test_less_than_one_run_is_one(
+    capsys: pytest.CaptureFixture[str], runs: str
+) -> None:
+    assert main(["timeit", "-n5", "-r", runs, "pass"]) == 0
+    ours = _standard(capsys.readouterr().out)
+    assert timeit.main(["-n5", "-r", runs, "pass"]) is None
+    theirs = _standard(capsys.readouterr().out)
+    assert ours.group(1, 2) == theirs.group(1, 2) == ("5", "1")
+
+
 def test_process_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     assert main(["timeit", "-p", "-n1", "--json", str(file), "pass"]) == 0
@@ -129,7 +160,7 @@ def test_a_syntax_error_shows_the_users_line(
     [
         (["--budgt", "2"], "did you mean --budget? nbprobe timeit --budget 2"),
         (["-n", "abc"], "-n takes a whole number from 0, not 'abc'"),
-        (["-r", "0"], "-r takes a whole number from 1, not '0'"),
+        (["-r", "few"], "-r takes a whole number, not 'few'"),
         (
             ["-u", "sex"],
             "-u takes one of nsec, usec, msec, sec, not 'sex'; did you mean sec?",
@@ -151,7 +182,20 @@ def test_json_that_cannot_be_written_is_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "nowhere" / "x.json"
-    assert main(["timeit", "-n1", "--json", str(file), "pass"]) == 1
+    assert main(["timeit", "-n1", "--json", str(file), "pass"]) == 2
+    assert "in a folder that exists" in capsys.readouterr().err
+
+
+def test_json_for_which_there_is_no_room_is_said(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(TimeitResult, "save", full)
+    assert main(["timeit", "-n1", "--json", str(tmp_path / "x.json"), "pass"]) == 1
     # The last line: on a busy machine the times differ, and that is said as well.
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("nbprobe timeit: --json: ")
