@@ -216,3 +216,19 @@ nbp_alloctable_alive(nbp_alloctable_t *self, const nbp_measure *measure, size_t 
     *count = copy.count;
     return copy.blocks;
 }
+
+bool
+nbp_alloctable_find(nbp_alloctable_t *self, const nbp_measure *measure,
+                    const void *address, nbp_alive_block *found)
+{
+    nbp_block block;
+    bool is_ours = false;
+    nbp_alloctable_lock(self);
+    if (nbp_blocks_take(&self->blocks, address, &block)) {
+        (void)nbp_blocks_put(&self->blocks, address, block); /* there is its place */
+        is_ours = block.epoch >= measure->epoch;
+        *found = (nbp_alive_block){address, block.bytes, block.site};
+    }
+    nbp_alloctable_unlock(self);
+    return is_ours;
+}

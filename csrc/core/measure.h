@@ -79,4 +79,8 @@ typedef struct {
 nbp_alive_block *nbp_alloctable_alive(nbp_alloctable_t *self,
                                       const nbp_measure *measure, size_t *count);
 
+/* The block at `address`, if it is one of those: true, and `*block`. */
+bool nbp_alloctable_find(nbp_alloctable_t *self, const nbp_measure *measure,
+                         const void *address, nbp_alive_block *block);
+
 #endif /* NBP_MEASURE_H */

@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pagetime.h"
 #include "process.h"
 #include "rsssampler.h"
+#include "ticks.h"
 
 enum {
     STATUS_SIZE = 4096,
@@ -30,7 +33,8 @@ typedef struct {
 } kept_file;
 
 struct nbp_rss {
-    pthread_mutex_t mutex; /* guards all below but `statm`, which is only replaced */
+    pthread_mutex_t mutex; /* guards all below but `statm`, which is only replaced, and
+                              the times */
     pid_t owner;
     long page_bytes;
     kept_file statm, status;
@@ -39,6 +43,9 @@ struct nbp_rss {
     int64_t own_bytes;
     nbp_rss_peak *open;        /* borrowed: the open peaks */
     nbp_rsssampler_t *sampler; /* owned; while a peak is open without the mark */
+    /* In less ticks nothing that is resident changes; below 0: not measured yet. */
+    atomic_llong unchanged_ticks;
+    bool has_counter; /* written before it */
     char how[HOW_SIZE];
 };
 
@@ -81,6 +88,7 @@ nbp_rss_new(bool sampled)
     }
     pthread_mutex_init(&self->mutex, NULL);
     self->page_bytes = sysconf(_SC_PAGESIZE);
+    atomic_init(&self->unchanged_ticks, -1);
     open_files(self);
     if (sampled) {
         self->probed = true;
@@ -274,6 +282,29 @@ nbp_rss_now_bytes(nbp_rss_t *self)
     int64_t bytes = now(self);
     pthread_mutex_unlock(&self->mutex);
     return bytes;
+}
+
+int64_t
+nbp_rss_again_bytes(nbp_rss_t *self, nbp_rss_reading *last)
+{
+    long long unchanged = atomic_load(&self->unchanged_ticks);
+    if (unchanged > 0 && last->ticks != 0) {
+        int64_t passed = nbp_ticks_now(self->has_counter) - last->ticks;
+        if (passed >= 0 && passed < unchanged) {
+            return last->bytes;
+        }
+    }
+    pthread_mutex_lock(&self->mutex);
+    adopt(self);
+    if (unchanged < 0 && atomic_load(&self->unchanged_ticks) < 0) {
+        self->has_counter = nbp_ticks_has_counter();
+        atomic_store(&self->unchanged_ticks, nbp_pagetime_least(self->has_counter));
+    }
+    last->bytes = now(self);
+    pthread_mutex_unlock(&self->mutex);
+    /* Behind the reading: what comes after it is what counts. */
+    last->ticks = nbp_ticks_now(self->has_counter);
+    return last->bytes;
 }
 
 nbp_status

@@ -27,6 +27,13 @@ typedef struct nbp_rss_peak {
     bool open;
 } nbp_rss_peak;
 
+/* What a thread has read last; part of its owner, who leaves the fields to us. All
+ * zero: nothing yet. */
+typedef struct {
+    int64_t bytes;
+    int64_t ticks; /* when, see ticks.h */
+} nbp_rss_reading;
+
 /* `sampled`: use the fallback also where the kernel's mark can be reset. NULL only
  * without memory. */
 nbp_rss_t *nbp_rss_new(bool sampled);
@@ -36,6 +43,13 @@ void nbp_rss_destroy(nbp_rss_t **self_p);
 
 /* Resident now, in bytes; -1 where that is not known. 0.6 us. */
 int64_t nbp_rss_now_bytes(nbp_rss_t *self);
+
+/* The same for a thread that asks at every line, with its own `last`. Whatever changes
+ * what is resident takes the kernel some time. Where less than that has passed since
+ * the last reading, it is still true as far as this thread is concerned, and given
+ * again: 20 ns. What other threads do meanwhile shows that much later, which is less
+ * than a reading takes. */
+int64_t nbp_rss_again_bytes(nbp_rss_t *self, nbp_rss_reading *last);
 
 /* Opens a peak. NBP_UNAVAILABLE: not known here; NBP_NO_MEMORY: the fallback could not
  * start; NBP_INVALID: it is open already. About 7 us. */

@@ -207,6 +207,29 @@ allocations_types(allocations_object *self, PyObject *Py_UNUSED(ignored))
     return nbp_alloc_types(&self->use.measure);
 }
 
+PyDoc_STRVAR(
+    place_doc,
+    "place($self, obj, /)\n"
+    "--\n"
+    "\n"
+    "Where an object was allocated since the start.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "tuple of tuple of (str, int, str), or None\n"
+    "    File, line and function of each frame, the innermost first; empty when\n"
+    "    there was no Python frame. None for another object, once it was\n"
+    "    stopped, and but with ALLOCATIONS_SITES.\n");
+
+static PyObject *
+allocations_place(allocations_object *self, PyObject *obj)
+{
+    if (!self->use.open || self->use.level < NBP_ALLOC_SITES) {
+        Py_RETURN_NONE;
+    }
+    return nbp_allocrows_place(&self->use.measure, obj);
+}
+
 /* --- Figures -----------------------------------------------------------------------
  */
 
@@ -302,21 +325,34 @@ PyDoc_STRVAR(
     ">>> counted.allocations, counted.allocated_bytes, counted.current_bytes\n"
     "(1, 1033, 1033)\n");
 
-PyDoc_STRVAR(leave_out_doc,
-             "leave_out_thread(leave_out=True, /)\n"
-             "--\n"
-             "\n"
-             "Let nothing count what the calling thread allocates, until it ends or\n"
-             "this is taken back with False.\n"
-             "\n"
-             "For threads that work for whoever measures. What they free of other\n"
-             "threads' blocks is counted as freed.\n");
+PyDoc_STRVAR(
+    leave_out_doc,
+    "leave_out_thread(leave_out=True, ident=None, /)\n"
+    "--\n"
+    "\n"
+    "Let nothing count what the calling thread allocates, until it ends or\n"
+    "this is taken back with False.\n"
+    "\n"
+    "For threads that work for whoever measures. What they free of other\n"
+    "threads' blocks is counted as freed. With `ident`, as threading gives it,\n"
+    "it is for another thread, and has to be taken back as often as it was\n"
+    "asked for.\n");
 
 static PyObject *
 leave_out_thread(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n_args)
 {
     int leave_out = n_args == 0 ? 1 : PyObject_IsTrue(args[0]);
-    if (leave_out < 0 || nbp_alloc_leave_out(leave_out) < 0) {
+    if (leave_out < 0) {
+        return NULL;
+    }
+    if (n_args < 2 || args[1] == Py_None) {
+        if (nbp_alloc_leave_out(leave_out) < 0) {
+            return NULL;
+        }
+        Py_RETURN_NONE;
+    }
+    unsigned long ident = PyLong_AsUnsignedLong(args[1]);
+    if (PyErr_Occurred() || nbp_alloc_leave_out_other(ident, leave_out) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -333,6 +369,7 @@ static PyMethodDef allocations_methods[] = {
     {"stop", (PyCFunction)allocations_stop, METH_NOARGS, stop_doc},
     {"reset_peak", (PyCFunction)allocations_reset_peak, METH_NOARGS, reset_doc},
     {"table", (PyCFunction)(void (*)(void))allocations_table, METH_FASTCALL, table_doc},
+    {"place", (PyCFunction)allocations_place, METH_O, place_doc},
     {"objects", (PyCFunction)allocations_objects, METH_NOARGS, objects_doc},
     {"types", (PyCFunction)allocations_types, METH_NOARGS, types_doc},
     {"__enter__", (PyCFunction)allocations_enter, METH_NOARGS, enter_doc},

@@ -75,8 +75,29 @@ nbp_alloc_leave_out(bool leave_out)
         return -1;
     }
     nbp_alloc_thread *thread = nbp_alloc_self();
-    if (!nbp_alloc_is_nobody(thread)) {
-        thread->unseen = leave_out;
+    if (nbp_alloc_is_nobody(thread)) {
+        return 0;
+    }
+    if (leave_out) {
+        (void)__atomic_fetch_or(&thread->unseen, NBP_UNSEEN_BY_ITSELF,
+                                __ATOMIC_RELAXED);
+    }
+    else {
+        (void)__atomic_fetch_and(&thread->unseen, ~(uint32_t)NBP_UNSEEN_BY_ITSELF,
+                                 __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+int
+nbp_alloc_leave_out_other(uint64_t ident, bool leave_out)
+{
+    if (make_ready() < 0) {
+        return -1;
+    }
+    if (!nbp_alloc_threads_leave_out(ident, leave_out)) {
+        PyErr_NoMemory();
+        return -1;
     }
     return 0;
 }
@@ -218,9 +239,9 @@ nbp_alloc_discount_from(nbp_rss_t *rss)
 }
 
 int64_t
-nbp_alloc_resident_bytes(void)
+nbp_alloc_resident_bytes(nbp_alloc_thread *thread)
 {
     nbp_rss_t *rss = atomic_load(&hooks.rss);
-    int64_t bytes = rss == NULL ? 0 : nbp_rss_now_bytes(rss);
+    int64_t bytes = rss == NULL ? 0 : nbp_rss_again_bytes(rss, &thread->resident);
     return bytes > 0 ? bytes : 0;
 }

@@ -49,13 +49,18 @@ nbp_alloc_totals nbp_alloc_use_totals(nbp_alloc_use *use);
  * are freed for everybody. 0, or -1 with an exception set. */
 int nbp_alloc_leave_out(bool leave_out);
 
+/* The same for another thread, by its threading.get_ident(), until it ends or this is
+ * taken back as often as it was asked for. */
+int nbp_alloc_leave_out_other(uint64_t ident, bool leave_out);
+
 /* Where all uses are counted together. */
 nbp_alloctable_t *nbp_alloc_table(void);
 
 /* Whose peaks are not to contain our tables; NULL for nobody's. */
 void nbp_alloc_discount_from(nbp_rss_t *rss);
 
-/* Resident now, as it says, in bytes; 0 where there is none or it is not known. */
-int64_t nbp_alloc_resident_bytes(void);
+/* Resident as the running thread, whose counters these are, has left it, in bytes; 0
+ * where there is none or it is not known. See nbp_rss_again_bytes(). */
+int64_t nbp_alloc_resident_bytes(nbp_alloc_thread *thread);
 
 #endif /* NBP_ALLOCHOOKS_H */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "allochooks.h"
+#include "heapwalk.h"
 
 enum {
     FIGURES = 8,
@@ -238,4 +239,28 @@ nbp_allocrows(nbp_measure *measure, PyObject *by)
         Py_CLEAR(self.numbers);
     }
     return self.numbers;
+}
+
+PyObject *
+nbp_allocrows_place(nbp_measure *measure, PyObject *op)
+{
+    rows self = {.kind = BY_TRACEBACK};
+    uint32_t count = 0;
+    bool native;
+    nbp_alive_block block;
+    size_t before = PyObject_IS_GC(op) ? nbp_walk_headers(Py_TYPE(op)) : 0;
+    if (measure->sites == NULL ||
+        !nbp_alloctable_find(nbp_alloc_table(), measure, (const char *)op - before,
+                             &block)) {
+        Py_RETURN_NONE;
+    }
+    self.frames = PyDict_New();
+    if (self.frames == NULL) {
+        return NULL;
+    }
+    const nbp_site_frame *frames =
+        nbp_sites_frames(measure->sites, block.site, &count, &native);
+    PyObject *place = key_of(&self, frames, count); /* owned, returned */
+    Py_DECREF(self.frames);
+    return place;
 }

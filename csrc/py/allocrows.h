@@ -12,4 +12,9 @@
  */
 PyObject *nbp_allocrows(nbp_measure *measure, PyObject *by);
 
+/* Where the block of an object was allocated: a tuple as table("traceback") has it, or
+ * None when it is none of `measure`'s. A new reference, or NULL with an exception set.
+ */
+PyObject *nbp_allocrows_place(nbp_measure *measure, PyObject *op);
+
 #endif /* NBP_ALLOCROWS_H */

@@ -25,21 +25,49 @@ read_of(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/* A thread has ended: its counters stay what they are, for the next one. */
+/* The counters stay what they are, for the next thread. */
 static void
-detach(void *arg)
+give_back(nbp_alloc_thread *thread)
 {
-    nbp_alloc_thread *thread = arg;
-    nbp_alloc_running = NULL;
+    __atomic_store_n(&thread->ident, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->in_use, false, __ATOMIC_RELEASE);
 }
 
+/* A thread has ended. */
+static void
+detach(void *arg)
+{
+    nbp_alloc_running = NULL;
+    give_back(arg);
+}
+
+static uint64_t
+own_ident(void)
+{
+    return (uint64_t)(uintptr_t)pthread_self();
+}
+
+/* The counters of a thread that lives or is awaited; NULL when it has none. */
+static nbp_alloc_thread *
+thread_of(uint64_t ident)
+{
+    nbp_alloc_thread *thread = atomic_load(&threads);
+    while (thread != NULL &&
+           __atomic_load_n(&thread->ident, __ATOMIC_ACQUIRE) != ident) {
+        thread = thread->next;
+    }
+    return thread;
+}
+
+/* Anew, and nobody's yet; NULL without memory. */
 static nbp_alloc_thread *
 unused_thread(void)
 {
     nbp_alloc_thread *thread = atomic_load(&threads);
     for (; thread != NULL; thread = thread->next) {
         if (!__atomic_exchange_n(&thread->in_use, true, __ATOMIC_ACQUIRE)) {
+            thread->unseen = 0;
+            thread->is_awaited = false;
             return thread;
         }
     }
@@ -72,19 +100,54 @@ nbp_alloc_threads_ready(void)
 nbp_alloc_thread *
 nbp_alloc_attach(void)
 {
-    nbp_alloc_thread *thread = unused_thread();
+    uint64_t ident = own_ident();
+    nbp_alloc_thread *thread = thread_of(ident);
+    /* Otherwise it is of a parent's thread, in a fork. */
+    if (thread == NULL || !thread->is_awaited) {
+        thread = unused_thread();
+    }
     if (thread == NULL) {
         return &nobody;
     }
     nbp_alloc_restart_peak(thread);
     thread->inside = false;
     thread->loading = false;
-    thread->unseen = false;
+    thread->is_awaited = false;
+    thread->resident = (nbp_rss_reading){0};
+    __atomic_store_n(&thread->ident, ident, __ATOMIC_RELEASE);
     nbp_alloc_running = thread;
     if (atomic_load(&is_ready)) {
         (void)pthread_setspecific(key, thread);
     }
     return thread;
+}
+
+bool
+nbp_alloc_threads_leave_out(uint64_t ident, bool leave_out)
+{
+    nbp_alloc_thread *thread = thread_of(ident);
+    if (thread == NULL && leave_out) {
+        thread = unused_thread();
+        if (thread == NULL) {
+            return false;
+        }
+        thread->is_awaited = true;
+        __atomic_store_n(&thread->ident, ident, __ATOMIC_RELEASE);
+    }
+    if (leave_out) {
+        (void)__atomic_fetch_add(&thread->unseen, NBP_UNSEEN_BY_OTHERS,
+                                 __ATOMIC_RELAXED);
+        return true;
+    }
+    /* A later thread of that ident has nothing to be taken back. */
+    if (thread == NULL || thread->unseen < NBP_UNSEEN_BY_OTHERS) {
+        return true;
+    }
+    (void)__atomic_fetch_sub(&thread->unseen, NBP_UNSEEN_BY_OTHERS, __ATOMIC_RELAXED);
+    if (thread->is_awaited && thread->unseen == 0) {
+        give_back(thread);
+    }
+    return true;
 }
 
 bool

@@ -13,11 +13,11 @@ typedef struct {
 } nbp_memory_reading;
 
 /* Reads the counters; the result lies in `self`. `with_resident`: and what is resident,
- * which takes half a microsecond. */
+ * which takes a microsecond now and then. */
 static inline nbp_memory *
 nbp_memory_read(nbp_memory_reading *self, bool with_resident)
 {
-    const nbp_alloc_thread *thread = self->thread = nbp_alloc_self();
+    nbp_alloc_thread *thread = self->thread = nbp_alloc_self();
     self->memory = (nbp_memory){
         .traffic =
             {
@@ -27,7 +27,7 @@ nbp_memory_read(nbp_memory_reading *self, bool with_resident)
                 .freed_blocks = thread->freed_blocks,
             },
         .peak_bytes = thread->peak_bytes,
-        .resident_bytes = with_resident ? nbp_alloc_resident_bytes() : 0,
+        .resident_bytes = with_resident ? nbp_alloc_resident_bytes(thread) : 0,
     };
     return &self->memory;
 }

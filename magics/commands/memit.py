@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 
 from .. import script
+from ..memit.followed import Followed
 from ..memit.profiler import LineProfiler, show_results
 from ..memit.stamped import run as run_stamped
 from ..memit.watch import BACKENDS
@@ -44,8 +45,9 @@ TABLE = OptionTable(
         ),
         Option(
             "include_children",
-            ("--include-children",),
-            "With --timestamp: add the memory of the processes that were started.",
+            ("--include-children", "--children"),
+            "Add the memory of the processes that were started: their peak together and "
+            "what each has allocated, below the tables; with --timestamp to each figure.",
         ),
         Option(
             "backend",
@@ -98,16 +100,22 @@ def main(argv: list[str]) -> int:
 
 def _run(options: Parsed) -> int:
     profiler = LineProfiler(max_mem=options.max_mem)
+    followed = Followed() if options.include_children else None
     code = 0
-    try:
-        script.run(options.arguments, {"profile": profiler})
-    except script.ScriptError:
-        raise
-    except BaseException as error:
-        code = script.report(error)
+    with ExitStack() as stack:
+        if followed is not None:
+            stack.enter_context(followed.during(profiler.disable))
+        try:
+            script.run(options.arguments, {"profile": profiler})
+        except script.ScriptError:
+            raise
+        except BaseException as error:
+            code = script.report(error)
     with ExitStack() as stack:
         stream = sys.stdout
         if options.output:
             stream = stack.enter_context(open(options.output, "a", encoding="utf-8"))
         show_results(profiler, stream=stream, precision=options.precision)
+        if followed is not None:
+            stream.write(followed.text() + "\n")
     return code

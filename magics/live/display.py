@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from .._core import leave_out_thread
+from ..kernel import LeftOut
 from ..options import Option, Parsed
 from ..settings import LiveDisplay
 from . import LIVE, view
@@ -66,7 +67,7 @@ def live(shell: InteractiveShell, magic: str, *, wanted: bool = True) -> Live:
     vars(shell).pop(_WAITING, None)
     settings = LiveDisplay.of(shell)
     target = _target(shell) if wanted and settings.enabled else None
-    return Live(magic, target, settings.after, _sending_thread(shell))
+    return Live(magic, target, settings.after)
 
 
 def is_wanted(options: Parsed) -> bool:
@@ -93,25 +94,6 @@ def _target(shell: InteractiveShell) -> _Target | None:
     if stderr is not None and stderr.isatty() and sys.stdout.isatty():
         return _Terminal(stderr)
     return None
-
-
-def _sending_thread(shell: InteractiveShell) -> Any:
-    """Give ipykernel's thread that sends what is shown; None where there is none."""
-    socket = getattr(shell.display_pub, "pub_socket", None)
-    thread = getattr(socket, "io_thread", None)
-    return thread if hasattr(thread, "schedule") else None
-
-
-def _leave_out(thread: Any, leave_out: bool) -> None:
-    """Let no measurement count what this one allocates, or let it again."""
-    done = threading.Event()
-
-    def tell() -> None:
-        leave_out_thread(leave_out)
-        done.set()
-
-    thread.schedule(tell)
-    done.wait(_JOIN_S)
 
 
 class _Notebook:
@@ -188,10 +170,8 @@ class _Terminal:
 class Live:
     """A run that is watched, from entering to leaving."""
 
-    def __init__(
-        self, magic: str, target: _Target | None, after: float, sender: Any = None
-    ) -> None:
-        self._sender = sender
+    def __init__(self, magic: str, target: _Target | None, after: float) -> None:
+        self._left_out = LeftOut()
         self._magic = magic
         self._target = target
         self._after = after
@@ -202,8 +182,7 @@ class Live:
         self._begin = 0.0
 
     def __enter__(self) -> Self:
-        if self._sender is not None:
-            _leave_out(self._sender, True)
+        self._left_out.begin()
         if self._target is None:
             return self
         self._target.begin()
@@ -221,8 +200,7 @@ class Live:
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if self._sender is not None:
-            _leave_out(self._sender, False)
+        self._left_out.end()
         if self._thread is None or self._watch is None or self._target is None:
             return
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._core import ALLOCATIONS_EXACT, Allocations, ResidentPeak, resident
 from ..errors import NbprobeError
+from ..kernel import LeftOut
 from ..views import units
 from ..views.names import one_line
 from ..views.tables import Column, Table
@@ -61,6 +62,7 @@ class CellWatch:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
+        self._left_out = LeftOut()
         self._open: tuple[ResidentPeak, Allocations, float, str] | None = None
         self.cells: list[CellMemory] = []
 
@@ -83,12 +85,14 @@ class CellWatch:
         if opened is not None:
             opened[1].stop()
             opened[0].stop()
+        self._left_out.end()
         return opened
 
     def _before(self, info: Any) -> None:
         self._close()
         counted, peak = Allocations(ALLOCATIONS_EXACT), ResidentPeak()
         self._open = peak, counted, time.perf_counter(), info.raw_cell or ""
+        self._left_out.begin()
         peak.start()
         counted.start()
 

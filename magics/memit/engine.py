@@ -25,9 +25,11 @@ from .._core import (
 from ..code import Code
 from ..execution import runner
 from ..graphs.labels import long_name
+from ..kernel import LeftOut
 from ..live.following import following
+from .followed import CHILDREN_INTERVAL_S, child_runs, new_children
 from .leaks import survivors
-from .result import ChildRun, Kind, MemoryResult, Run, Survivor
+from .result import Kind, MemoryResult, Run, Survivor
 from .sites import FRAMES, Sites
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "measure_call", "measure_code"]
 
-# Seconds between two readings for the course: of this process, of all of them.
-_INTERVAL_S, _CHILDREN_INTERVAL_S = 0.001, 0.05
+# Seconds between two readings for the course.
+_INTERVAL_S = 0.001
 _SAMPLES = 400
 
 _MOST_KINDS = 200
@@ -160,7 +162,7 @@ class _Measurement:
         self._counted = self._new_counts()
         self._peak = ResidentPeak()
         interval_s = settings.interval_s or (
-            _CHILDREN_INTERVAL_S if settings.children else _INTERVAL_S
+            CHILDREN_INTERVAL_S if settings.children else _INTERVAL_S
         )
         self._sampler = ResidentSampler(
             interval_s, _SAMPLES, children=settings.children
@@ -172,9 +174,7 @@ class _Measurement:
         self._is_code = False
         self._children: Children | None = None
         if settings.children:
-            from ..live.children import Children
-
-            self._children = Children("memit", {"native": settings.native})
+            self._children = new_children(native=settings.native)
 
     def _abandon(self) -> None:
         """In a fork, which counts for itself: what runs here is the parent's."""
@@ -221,7 +221,7 @@ class _Measurement:
         begin = time.monotonic()
         limit_s = self.settings.timeout_s
         try:
-            with following(self._children, self._abandon), self._sampler:
+            with LeftOut(), following(self._children, self._abandon), self._sampler:
                 if self.settings.leaks:
                     self._all_for_leaks(prepared)
                 for number, run in enumerate(prepared[len(self._runs) :]):
@@ -371,15 +371,10 @@ class _Measurement:
         if self._children is None:
             return {}
         gathered = self._children.stop()
-        runs = tuple(
-            ChildRun(process.label, result.run)
-            for process, result in gathered.results
-            if isinstance(result, MemoryResult)
-        )
         return {
             "processes": gathered.processes,
             "other_programs": gathered.others,
-            "child_runs": runs,
+            "child_runs": child_runs(gathered),
         }
 
 

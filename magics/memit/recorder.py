@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
 import os
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter_ns
 from typing import Any
@@ -21,7 +24,8 @@ class MemoryRecorder:
     Parameters
     ----------
     options : dict
-        ``native``: count what libraries allocate themselves.
+        ``native``: count what libraries allocate themselves; ``profile``: have the
+        program find a decorator of that name, whose lines are not measured here.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -29,6 +33,8 @@ class MemoryRecorder:
         self._counted = Allocations(ALLOCATIONS_EXACT, native=self._native)
         self._start_rss = processes.resident(os.getpid()).now
         self._since = perf_counter_ns()
+        if options["profile"] and not hasattr(builtins, "profile"):
+            vars(builtins)["profile"] = _unmeasured
 
     def start(self) -> None:
         """Begin to count."""
@@ -85,3 +91,8 @@ class MemoryRecorder:
             python=platform.python_version(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _unmeasured(func: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Stand for `profile`, with or without arguments."""
+    return functools.partial(_unmeasured, **options) if func is None else func

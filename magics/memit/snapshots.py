@@ -7,12 +7,14 @@ places cost and not what its blocks do.
 from __future__ import annotations
 
 import fnmatch
+import linecache
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from .._core import ALLOCATIONS_SITES, Allocations
 from ..graphs.labels import long_name
+from ..kernel import LeftOut
 from ..results import Result
 from .result import Kind, Place, Site
 from .sites import FRAMES, Sites
@@ -21,7 +23,11 @@ __all__ = [
     "Snapshot",
     "Statistic",
     "StatisticDiff",
+    "Traceback",
+    "get_object_traceback",
+    "get_traced_memory",
     "is_tracing",
+    "reset_peak",
     "snapshot",
     "start",
     "stop",
@@ -41,22 +47,49 @@ class Frame:
         return f"{self.filename}:{self.lineno}"
 
 
+class Traceback(tuple[Frame, ...]):
+    """Frames that lead to a place, the oldest first; the last one is the line itself."""
+
+    __slots__ = ()
+
+    def format(
+        self, limit: int | None = None, most_recent_first: bool = False
+    ) -> list[str]:
+        """Give the lines of it as tracemalloc does.
+
+        Parameters
+        ----------
+        limit : int, optional
+            So many of the youngest frames; below 0, all but so many of them.
+        most_recent_first : bool
+            Turn the order round.
+        """
+        frames = self[:]
+        if limit is not None:
+            frames = frames[-limit:] if limit > 0 else frames[:limit]
+        lines = []
+        for frame in reversed(frames) if most_recent_first else frames:
+            lines.append(f'  File "{frame.filename}", line {frame.lineno}')
+            if text := linecache.getline(frame.filename, frame.lineno).strip():
+                lines.append(f"    {text}")
+        return lines
+
+
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """What is alive by one key.
 
     Attributes
     ----------
-    traceback : tuple of Frame
-        The oldest first, as tracemalloc has it; the last one is the line itself. Empty
-        by type.
+    traceback : Traceback
+        The oldest frame first, as tracemalloc has it. Empty by type.
     type : str
         By type, its name; else empty.
     size, count : int
         Bytes; blocks, or objects by type.
     """
 
-    traceback: tuple[Frame, ...]
+    traceback: Traceback
     type: str
     size: int
     count: int
@@ -77,7 +110,7 @@ class Statistic:
 class StatisticDiff:
     """The same, and how it differs from an earlier snapshot."""
 
-    traceback: tuple[Frame, ...]
+    traceback: Traceback
     type: str
     size: int
     size_diff: int
@@ -214,10 +247,10 @@ class Snapshot(Result):
         yield from ((key,) for key in keys or {("?", 0)})
 
 
-def _named(key: Any) -> tuple[tuple[Frame, ...], str]:
+def _named(key: Any) -> tuple[Traceback, str]:
     if isinstance(key, str):
-        return (), key
-    return tuple(Frame(file, line) for file, line in key), ""
+        return Traceback(), key
+    return Traceback(Frame(file, line) for file, line in key), ""
 
 
 class Tracer:
@@ -225,19 +258,38 @@ class Tracer:
 
     def __init__(self, frames: int = FRAMES, *, native: bool = False) -> None:
         self._counted = Allocations(ALLOCATIONS_SITES, frames=frames, native=native)
+        self._left_out = LeftOut()
 
     def __enter__(self) -> Self:
+        self._left_out.begin()
         self._counted.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._counted.stop()
+        self._left_out.end()
 
     def snapshot(self, *, types: bool = True) -> Snapshot:
         """Give what was allocated since and is alive."""
         kinds = _kinds(self._counted) if types else ()
         sites = Sites.of(self._counted)
         return Snapshot(sites.places, sites.sites, kinds)
+
+    def traceback(self, obj: object) -> Traceback | None:
+        """Give where an object was allocated; None when it was before."""
+        way = self._counted.place(obj)
+        if way is None:
+            return None
+        return Traceback(Frame(file, line) for file, line, _ in reversed(way))
+
+    @property
+    def traced_memory(self) -> tuple[int, int]:
+        """What is alive now, and the most at once: bytes."""
+        return self._counted.current_bytes, self._counted.peak_bytes
+
+    def reset_peak(self) -> None:
+        """Let the most at once begin with what is alive now."""
+        self._counted.reset_peak()
 
 
 _tracing: list[Tracer] = []
@@ -266,6 +318,36 @@ def stop() -> None:
 def is_tracing() -> bool:
     """Whether `start` was called, and not `stop`."""
     return bool(_tracing)
+
+
+def get_traced_memory() -> tuple[int, int]:
+    """Give what was allocated since `start` and is alive, and the most of it at once.
+
+    Bytes; ``(0, 0)`` when nothing is counted, as `tracemalloc.get_traced_memory` says.
+    """
+    return _tracing[0].traced_memory if _tracing else (0, 0)
+
+
+def reset_peak() -> None:
+    """Let the peak of `get_traced_memory` begin with what is alive now."""
+    if _tracing:
+        _tracing[0].reset_peak()
+
+
+def get_object_traceback(obj: object) -> Traceback | None:
+    """Say where an object was allocated, as `tracemalloc.get_object_traceback` does.
+
+    None when nothing is counted, and for what was there before `start`.
+
+    Examples
+    --------
+    >>> start()
+    >>> data = bytes(1000)
+    >>> get_object_traceback(data) is not None
+    True
+    >>> stop()
+    """
+    return _tracing[0].traceback(obj) if _tracing else None
 
 
 def snapshot(*, types: bool = True) -> Snapshot:

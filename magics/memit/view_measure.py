@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..live.processes import describe
+from ..live.processes import Process, describe
 from ..places import place_of
 from ..views import charts, units
 from ..views.drawing import Picture
@@ -15,9 +15,18 @@ from ..views.notes import Note, aligned, parted
 from ..views.processes import state_of
 from ..views.tables import Column, Table
 from .recording import MIB
-from .result import MemoryResult, Place, Site
+from .result import ChildRun, MemoryResult, Place, Site
 
-__all__ = ["flames", "headline", "html", "stock_line", "text", "where"]
+__all__ = [
+    "children_table",
+    "flames",
+    "headline",
+    "html",
+    "peak_line",
+    "stock_line",
+    "text",
+    "where",
+]
 
 _LINES = 10
 _KINDS = 12
@@ -28,12 +37,17 @@ _BLOCKS = 400
 _FLAMES_BYTES = 80_000
 
 
-def stock_line(result: MemoryResult) -> str:
+def peak_line(peak_bytes: int, increment_bytes: int) -> str:
     """Give the line that memory_profiler's ``%memit`` prints."""
     return (
-        f"peak memory: {result.peak_rss / MIB:.02f} MiB,"
-        f" increment: {result.increment_rss / MIB:.02f} MiB"
+        f"peak memory: {peak_bytes / MIB:.02f} MiB,"
+        f" increment: {increment_bytes / MIB:.02f} MiB"
     )
+
+
+def stock_line(result: MemoryResult) -> str:
+    """Give that line of a result."""
+    return peak_line(result.peak_rss, result.increment_rss)
 
 
 headline = stock_line
@@ -47,7 +61,10 @@ def text(result: MemoryResult) -> str:
     if table.rows:
         lines += ["", table.text()]
     for title, found in (
-        ("allocated in child processes", _children(result)),
+        (
+            "allocated in child processes",
+            children_table(result.child_runs, result.processes),
+        ),
         ("kept", _kept(result)),
         ("left behind by every run", _survivors(result)),
     ):
@@ -173,10 +190,12 @@ _CHILD_COLUMNS = (
 )
 
 
-def _children(result: MemoryResult) -> Table:
-    """Give what the child processes allocated, the one with most first."""
-    states = {process.label: state_of(process) for process in result.processes}
-    runs = sorted(result.child_runs, key=lambda each: -each.run.allocated_bytes)
+def children_table(
+    child_runs: Iterable[ChildRun], processes: Iterable[Process]
+) -> Table:
+    """Give what child processes allocated, the one with most first."""
+    states = {process.label: state_of(process) for process in processes}
+    runs = sorted(child_runs, key=lambda each: -each.run.allocated_bytes)
     rows = [
         (
             one_line(each.process),
@@ -302,7 +321,7 @@ def html(result: MemoryResult) -> str:
         course=_course(result),
         notes=[*_figures(result), *notes],
         lines=_lines(result, bars=True),
-        children=_children(result),
+        children=children_table(result.child_runs, result.processes),
         kept=_kept(result),
         survivors=_survivors(result),
         flames=flames(result.places, result.sites),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter_ns
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..code import Code
 from ..execution import concluded, runner
+from ..kernel import kernel_threads
 from ..live.following import following
 from . import Profile
 from .merging import with_children, without_strangers
@@ -81,18 +81,8 @@ def profile(
 
 def _without_the_kernels(result: ProfileResult) -> ProfileResult:
     """Leave out the threads that the kernel has for itself, which wait for messages."""
-    kernels = {
-        thread.ident
-        for thread in threading.enumerate()
-        if _is_kernels(thread) and thread.ident != threading.get_ident()
-    }
+    kernels = {thread.ident for thread in kernel_threads()}
     left_out = [thread for thread in result.threads if thread.ident in kernels]
     threads = tuple(each for each in result.threads if each.ident not in kernels)
     names = tuple(thread.name for thread in left_out)
     return without_strangers(replace(result, threads=threads, left_out=names))
-
-
-def _is_kernels(thread: threading.Thread) -> bool:
-    target = getattr(thread, "_target", None)
-    modules = (type(thread).__module__, getattr(target, "__module__", None) or "")
-    return any(name.startswith(("ipykernel.", "IPython.")) for name in modules)

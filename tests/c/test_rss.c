@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef _GNU_SOURCE
+#    define _GNU_SOURCE /* madvise */
+#endif
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +76,40 @@ test_discount(void)
     nbp_rss_discount(rss, -40 * MB);
     CHECK_NEAR(nbp_rss_now_bytes(rss), before, MB);
     nbp_rss_end(rss, &peak);
+    nbp_rss_destroy(&rss);
+}
+
+/* A reading that is given again is still true, however little was touched since: here a
+ * page at a time. Now and then the kernel changes something by itself. */
+static void
+test_again(void)
+{
+    enum { PAGES = 1000, STRAY = 50 };
+    nbp_rss_t *rss = nbp_rss_new(false);
+    nbp_rss_reading last = {0};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED);
+    madvise(pages, PAGES * page, MADV_NOHUGEPAGE);
+    CHECK_NEAR(nbp_rss_again_bytes(rss, &last), nbp_rss_now_bytes(rss), MB);
+    int64_t before = nbp_rss_again_bytes(rss, &last);
+    int wrong = 0;
+    for (int i = 0; i < PAGES; i++) {
+        ((volatile char *)pages)[(size_t)i * page] = 1;
+        int64_t again = nbp_rss_again_bytes(rss, &last);
+        wrong += again != nbp_rss_now_bytes(rss);
+    }
+    CHECK(wrong < STRAY);
+    CHECK_NEAR(nbp_rss_again_bytes(rss, &last) - before, PAGES * page, MB);
+    wrong = 0;
+    for (int i = 0; i < PAGES; i++) {
+        madvise(pages + (size_t)i * page, page, MADV_DONTNEED);
+        int64_t again = nbp_rss_again_bytes(rss, &last);
+        wrong += again != nbp_rss_now_bytes(rss);
+    }
+    CHECK(wrong < STRAY);
+    munmap(pages, PAGES * page);
     nbp_rss_destroy(&rss);
 }
 
@@ -174,6 +211,7 @@ main(void)
     test_peak(false);
     test_peak(true);
     test_discount();
+    test_again();
     test_sampler();
     test_fork();
     test_fields();

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nbprobe import load
+from nbprobe._core import Allocations
 from nbprobe.memit import MemoryResult, allocated, measure
 from nbprobe.memit.engine import Settings, measure_call
 
@@ -220,3 +221,53 @@ def test_a_result_is_saved_and_compared(tmp_path: Path) -> None:
     figures = {name: (one, two) for name, one, two in change.figures()}
     assert figures["allocated"][0] - figures["allocated"][1] == 1000
     assert "less at once" in str(change)
+
+
+class History(threading.Thread):
+    """Looks like IPython's thread that writes down what was typed in."""
+
+    __module__ = "IPython.core.history"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin, self.done, self.over = (threading.Event() for _ in range(3))
+        self.kept: list[bytearray] = []
+
+    def run(self) -> None:
+        while self.begin.wait() and not self.over.is_set():
+            self.begin.clear()
+            self.kept.append(bytearray(3 * MIB))
+            self.done.set()
+
+    def work(self) -> None:
+        self.done.clear()
+        self.begin.set()
+        self.done.wait()
+
+    def end(self) -> None:
+        self.over.set()
+        self.begin.set()
+        self.join()
+
+
+def test_the_kernels_own_threads_are_not_counted() -> None:
+    from nbprobe.memit import snapshots
+
+    history = History()
+    history.start()
+    try:
+        result = measure(history.work)
+        leaks = measure_call(history.work, (), {}, Settings(leaks=True))
+        with snapshots.Tracer() as tracer:
+            history.work()
+            snapshot = tracer.snapshot()
+        with Allocations() as counted:
+            history.work()
+    finally:
+        history.end()
+    assert result.peak_allocated < MIB and leaks.peak_allocated < MIB
+    assert "bytearray" not in [it.type for it in leaks.survivors]
+    assert sum(site.alive_bytes for site in snapshot.sites) < MIB
+    assert "bytearray" not in [it.type for it in snapshot.kinds]
+    # But that is over.
+    assert counted.allocated_bytes >= 3 * MIB

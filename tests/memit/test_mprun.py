@@ -177,3 +177,9 @@ def test_a_syntax_error_points_into_the_cell(session: Session, magic: str) -> No
     ran = session.run(f"{magic} 1 /")
     assert isinstance(ran.error, SyntaxError)
     assert "magics/memit" not in ran.stderr + ran.stdout
+
+
+def test_children_are_told_where_to_be_measured(defined: Session) -> None:
+    (warning,) = defined.run("%mprun -q -o -c doubles(1000)").value.problems
+    assert "%lprun --mem --children" in warning and "\n" not in warning
+    assert not defined.run("%mprun -q -o doubles(1000)").value.problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,41 @@ def test_the_command(
     assert main(["memit", "--timestamp", "-o", "f.dat", "s.py"]) == 4
     assert re.match(r"FUNC __main__\.make [\d. ]+ 0\n", Path("f.dat").read_text())
     assert not hasattr(sys.modules["builtins"], "profile")
+
+
+WITH_CHILDREN = """
+import multiprocessing
+
+@profile
+def fill(n):
+    data = bytearray(n)
+    return len(data)
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        process = multiprocessing.get_context(method).Process(
+            target=fill, args=(40 * 2**20,), name=method
+        )
+        process.start()
+        process.join()
+    fill(2**20)
+"""
+
+
+def test_the_command_adds_up_child_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.py").write_text(WITH_CHILDREN)
+    program = [sys.executable, "-m", "nbprobe", "memit"]
+    # Forks of its own, which have none of this process's threads.
+    subprocess.run([*program, "--children", "s.py"], check=True)
+    out = capfd.readouterr().out
+    assert increments(out)["data = bytearray(n)"] == pytest.approx(1, abs=0.1)
+    assert re.search(r"peak memory: [\d.]+ MiB, increment: [\d.]+ MiB; what they", out)
+    assert re.search(r"\n2 child processes: 2 finished", out)
+    for name in ("fork", "spawn"):
+        assert re.search(rf"\n *{name} \(\d+\) +4\d(\.\d+)? MiB ", out), out
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,35 @@ def test_filters_are_tracemallocs(tmp_path: Path) -> None:
     assert len(data) == 100
 
 
+def test_what_an_object_is_from_as_tracemalloc_says() -> None:
+    before = bytes(1000)
+    assert memit.get_object_traceback(before) is None
+    tracemalloc.start(10)
+    try:
+        memit.start(10)
+        objects = [bytes(1000), Thing(), make()[3], "x".ljust(2000)]
+        for each in objects:
+            ours = memit.get_object_traceback(each)
+            theirs = tracemalloc.get_object_traceback(each)
+            assert ours is not None and theirs is not None
+            assert list(map(str, ours)) == list(map(str, theirs))
+            assert ours.format() == theirs.format()
+            assert ours.format(2) == theirs.format(2)
+            assert ours.format(-2) == theirs.format(-2)
+            assert ours.format(3, True) == theirs.format(3, True)
+        memit.reset_peak()
+        current, peak = memit.get_traced_memory()
+        assert 4000 < current <= peak < 3_000_000
+        del objects[:], each
+        bytes(5_000_000)
+        assert memit.get_traced_memory()[1] > 5_000_000 + current - 10_000
+    finally:
+        tracemalloc.stop()
+    assert memit.get_object_traceback(before) is None
+    memit.stop()
+    assert memit.get_traced_memory() == (0, 0)
+
+
 def test_memdiff_shows_what_a_cell_leaves(session: Session) -> None:
     session.run("class Thing: pass")
     ran = session.run(

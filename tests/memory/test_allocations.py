@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 from collections.abc import Callable
@@ -325,3 +326,67 @@ def test_our_tables_are_in_no_resident_peak() -> None:
     assert 0 < taken < 1.1 * allocated + 500_000
     assert abs(after - peak.peak_bytes) < 5_000_000
     del kept
+
+
+class Worker:
+    """A thread that makes a block of a million bytes whenever it is told to."""
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+        assert self._thread.ident is not None
+        self.ident = self._thread.ident
+
+    def _work(self) -> None:
+        while self._orders.get():
+            bytes(1_000_000)
+            self._done.put(True)
+
+    def counted(self) -> bool:
+        """Whether its block is counted, whatever other threads do."""
+        with Allocations(COUNTS) as counted:
+            self._orders.put(True)
+            self._done.get()
+        return counted.allocated_bytes >= 1_000_000
+
+    def end(self) -> None:
+        self._orders.put(False)
+        self._thread.join()
+
+
+def test_another_thread_is_left_out_and_counted_again() -> None:
+    worker = Worker()
+    try:
+        # Before it has allocated anything that counts, and afterwards.
+        for _ in range(2):
+            _core.leave_out_thread(True, worker.ident)
+            assert not worker.counted()
+            _core.leave_out_thread(True, worker.ident)
+            _core.leave_out_thread(False, worker.ident)
+            assert not worker.counted()
+            _core.leave_out_thread(False, worker.ident)
+            assert worker.counted()
+    finally:
+        worker.end()
+
+
+def test_a_thread_that_ends_takes_its_leave_along() -> None:
+    for allocates in (False, True):
+        worker = Worker()
+        _core.leave_out_thread(True, worker.ident)
+        assert not (allocates and worker.counted())
+        worker.end()
+        # The next one may have its number.
+        later = Worker()
+        _core.leave_out_thread(False, worker.ident)
+        try:
+            assert later.counted()
+        finally:
+            later.end()
+
+
+def test_the_number_of_a_thread_is_one() -> None:
+    with pytest.raises(TypeError):
+        _core.leave_out_thread(True, "main")  # type: ignore[arg-type]
