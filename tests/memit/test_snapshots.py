@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,10 @@ def test_what_an_object_is_from_as_tracemalloc_says() -> None:
         for each in objects:
             ours = memit.get_object_traceback(each)
             theirs = tracemalloc.get_object_traceback(each)
-            assert ours is not None and theirs is not None
+            assert ours is not None and ours[-1].filename == __file__
+            if theirs is None:  # 3.11 looks for objects like this one beside them
+                assert sys.version_info < (3, 12) and isinstance(each, Thing)
+                continue
             assert list(map(str, ours)) == list(map(str, theirs))
             assert ours.format() == theirs.format()
             assert ours.format(2) == theirs.format(2)
