@@ -116,6 +116,11 @@ class _Memory:
         self.starts: list[int] = []
         self.ends: list[int] = []
 
+    @property
+    def pieces(self) -> list[tuple[int, int]]:
+        """Where each piece begins and ends, in order."""
+        return list(zip(self.starts, self.ends, strict=True))
+
     def add(self, start: int, end: int) -> int:
         """Give how many bytes of a piece were not known; they are from now on."""
         first = bisect_left(self.ends, start)
@@ -170,6 +175,7 @@ class _Sizer:
         )
         self.memory: dict[str, _Memory] = {}
         self.devices: dict[str, int] = {}
+        self.twice = 0  # bytes of objects that are in `memory` too
 
     def add(self, value: object) -> int:
         """Count an object, and what it leads to that has not been counted."""
@@ -180,13 +186,20 @@ class _Sizer:
         return self.search.flat(value) + self.borrowed()
 
     def borrowed(self) -> int:
-        """Count the memory behind the special objects that were met."""
+        """Count the memory behind the special objects that were met.
+
+        What of it belongs to objects that were counted as well is taken off again: a
+        table that was read from `bytes` shows their memory.
+        """
         size = 0
         while met := self.search.found():
             for value in met:
                 contents = contents_of(value)
                 size += sum(map(self._take, contents.buffers))
                 size += sum(map(self.search.add, contents.objects))
+        if (memory := self.memory.get("")) is not None:
+            known, self.twice = self.twice, self.search.overlap(memory.pieces)
+            size += known - self.twice
         return size
 
     def _take(self, buffer: Buffer) -> int:

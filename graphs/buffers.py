@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .._core import shown_memory
+
 __all__ = ["Buffer", "Contents", "Provider", "contents_of", "register", "special_types"]
 
 
@@ -107,21 +109,21 @@ def contents_of(value: object) -> Contents:
 
 def _mapping(value: Any) -> Contents:
     """Give the memory of a mapped file."""
-    view = memoryview(value)
-    try:
-        return Contents((Buffer(_address(view), view.nbytes),))
-    finally:
-        view.release()
+    return Contents((Buffer(*shown_memory(value)),))
 
 
-def _address(view: memoryview) -> int:
-    import ctypes
-
-    if view.readonly:
-        # A mapping that cannot be written has no address that ctypes gives; the object
-        # itself stands for it.
-        return id(view.obj)
-    return ctypes.addressof(ctypes.c_char.from_buffer(view))
+def _cuda_array(value: Any) -> Contents:
+    """Give the memory of an array of a device, by the interface that such have."""
+    described = value.__cuda_array_interface__
+    size = value.nbytes
+    place = getattr(value, "device", "")
+    # cupy's views share what `data.mem` is; others tell of no more than their own.
+    memory = getattr(getattr(value, "data", None), "mem", None)
+    address = getattr(memory, "ptr", None) or described["data"][0]
+    size = getattr(memory, "size", None) or size
+    number = getattr(place, "id", None)
+    name = "cuda" if number is None else f"cuda:{number}"
+    return Contents((Buffer(int(address), int(size), name),))
 
 
 def _arrow_array(value: Any) -> Contents:
@@ -166,3 +168,5 @@ register("pyarrow", ("Table",), _arrow_table)
 register("pyarrow", ("RecordBatch",), _arrow_batch)
 register("torch", ("Tensor",), _tensor)
 register("torch", ("UntypedStorage",), _storage)
+register("cupy", ("ndarray",), _cuda_array)
+register("numba.cuda.cudadrv.devicearray", ("DeviceNDArray",), _cuda_array)

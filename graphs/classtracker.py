@@ -6,8 +6,8 @@ import os
 import time
 from typing import TextIO
 
+from .heaps.graph import heap
 from .heaps.result import ClassHistory, ClassMoment, TypeRow
-from .heaps.sets import heap
 from .labels import long_name
 
 __all__ = ["ClassTracker", "Stats"]

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .._core import Memory, reference_names
+from .._core import DeviceMemory, Memory, reference_names
 from ..views.names import clean
 
 __all__ = ["describe", "edge_names", "has_finalizer", "long_name", "short_name"]
@@ -118,6 +118,7 @@ _PLAIN: dict[type, Callable[[Any], str]] = {
     complex: repr,
     bool: repr,
     Memory: lambda value: f"{value.size:,} bytes at {value.address:#x}",
+    DeviceMemory: lambda value: f"{value.size:,} bytes of {value.device}",
     types.NoneType: repr,
     types.EllipsisType: repr,
     types.NotImplementedType: repr,

@@ -11,15 +11,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._core import Heap, Memory
+from .._core import DeviceMemory, Heap, Memory, shown_memory
 from .buffers import Buffer, contents_of, special_types
 from .labels import long_name
 
 __all__ = ["SharedMemory", "take"]
 
+# What has memory of its own in which others may show things.
 _ARRAY = "numpy.ndarray"
-# Address and bytes of memory, by the number of its object in a heap.
-Pieces = dict[int, tuple[int, int]]
+_OWNERS = {_ARRAY, "bytearray", "array.array"}
+_BYTES = {"bytes"}
+# Address and bytes of memory, and its device, by the number of its object in a heap.
+Piece = tuple[int, int, str]
+Pieces = dict[int, Piece]
 
 
 def take(hidden: Sequence[str], names: bool = False) -> tuple[Heap, Pieces]:
@@ -35,8 +39,8 @@ def take(hidden: Sequence[str], names: bool = False) -> tuple[Heap, Pieces]:
     Returns
     -------
     Heap
-    dict of int to tuple of (int, int)
-        Address and bytes of each piece of memory, by its number in the heap.
+    dict of int to tuple of (int, int, str)
+        Address, bytes and device of each piece of memory, by its number in the heap.
 
     Notes
     -----
@@ -45,27 +49,32 @@ def take(hidden: Sequence[str], names: bool = False) -> tuple[Heap, Pieces]:
     """
     packages = tuple(hidden)
     core = Heap(packages, names)
-    lent = _lent(_special(core, packages))
+    lent = _lent(core, packages)
     if not lent:
         return core, {}
     core = Heap(packages, names, lent)
     pieces = {}
     for it in (it for held in lent.values() for it in held):
-        number = core.find(it) if type(it) is Memory else None
-        if number is not None:
-            pieces[number] = (it.address, it.size)
+        if isinstance(it, Memory | DeviceMemory):
+            number = core.find(it)
+            if number is not None:
+                pieces[number] = (it.address, it.size, it.device)
     return core, pieces
 
 
+def _of_types(core: Heap, names: set[str]) -> bytes:
+    """Give the set of the objects of some types."""
+    classes, keys = core.classes(None, "type")
+    wanted = bytes(core.type_names[key[0]] in names for key in keys)
+    return core.select(None, classes, wanted)
+
+
 def _special(core: Heap, hidden: tuple[str, ...]) -> list[Any]:
-    """Give the objects of a heap whose contents somebody knows, and arrays with them."""
+    """Give the objects of a heap whose contents somebody knows, and those that own."""
     names = {long_name(cls) for cls in _with_subclasses(special_types())}
     if names.isdisjoint(core.type_names):
         return []
-    classes, keys = core.classes(None, "type")
-    names.add(_ARRAY)
-    wanted = bytes(core.type_names[key[0]] in names for key in keys)
-    return core.alive(core.select(None, classes, wanted), hidden)
+    return core.alive(_of_types(core, names | _OWNERS), hidden)
 
 
 def _with_subclasses(classes: Iterable[type]) -> set[type]:
@@ -79,22 +88,27 @@ def _with_subclasses(classes: Iterable[type]) -> set[type]:
     return found
 
 
-def _lent(objects: list[Any]) -> dict[int, tuple[Any, ...]]:
+def _lent(core: Heap, hidden: tuple[str, ...]) -> dict[int, tuple[Any, ...]]:
     """Say what objects hold beside what they tell the collector, by their addresses."""
+    objects = _special(core, hidden)
     special = special_types()
     held: dict[int, tuple[Any, ...]] = {}
     shown: list[tuple[int, int, int]] = []  # from, to, by whom
+    on_devices: dict[Buffer, DeviceMemory] = {}
     for it in objects:
         if issubclass(type(it), special):
             contents = contents_of(it)
-            if contents.objects:
-                held[id(it)] = contents.objects
-            shown += [
-                (buffer.address, buffer.address + buffer.size, id(it))
-                for buffer in contents.buffers
-                if buffer.size > 0 and not buffer.device
-            ]
-    owners = _owners(objects) if shown else []
+            mine = contents.objects
+            for buffer in contents.buffers:
+                if buffer.device:
+                    mine += (on_devices.setdefault(buffer, _stand_in(buffer)),)
+                elif buffer.size > 0:
+                    shown.append((buffer.address, buffer.address + buffer.size, id(it)))
+            if mine:
+                held[id(it)] = mine
+    if not shown:
+        return held
+    owners = _owners([*objects, *_bytes_around(core, shown, hidden)])
     shown.sort()
     at = 0
     while at < len(shown):
@@ -107,19 +121,35 @@ def _lent(objects: list[Any]) -> dict[int, tuple[Any, ...]]:
         owner = _owner_of(start, owners)
         piece = Memory(start, end - start) if owner is None else owner
         for holder in {by for _, _, by in shown[first:at]}:
-            held[holder] = (*held.get(holder, ()), piece)
+            mine = held.get(holder, ())
+            if not any(it is piece for it in mine):
+                held[holder] = (*mine, piece)
     return held
 
 
+def _stand_in(buffer: Buffer) -> DeviceMemory:
+    return DeviceMemory(buffer.address, buffer.size, buffer.device)
+
+
+def _bytes_around(
+    core: Heap, shown: list[tuple[int, int, int]], hidden: tuple[str, ...]
+) -> list[Any]:
+    """Give the bytes objects in which something that is shown begins."""
+    found = core.around(_of_types(core, _BYTES), [start for start, _, _ in shown])
+    return core.alive(found, hidden)
+
+
 def _owners(objects: list[Any]) -> list[tuple[int, int, Any]]:
-    """Give the arrays that own their memory, and where that is, in order."""
+    """Give the objects that own their memory, and where that is, in order."""
     numpy = sys.modules.get("numpy")
     array = getattr(numpy, "ndarray", None)
-    found = [
-        (it.__array_interface__["data"][0], it.nbytes, it)
-        for it in objects
-        if type(it) is array and it.flags.owndata and it.nbytes
-    ]
+    found = []
+    for it in objects:
+        if type(it) is array:
+            if it.flags.owndata and it.nbytes:
+                found.append((it.__array_interface__["data"][0], it.nbytes, it))
+        elif type(it) in (bytes, bytearray) or long_name(type(it)) == "array.array":
+            found.append((*shown_memory(it), it))
     found.sort(key=lambda row: row[0])
     return found
 
@@ -144,7 +174,7 @@ class SharedMemory:
 
     def __init__(self) -> None:
         self._special = special_types()
-        self._known: dict[Buffer, Memory] = {}
+        self._known: dict[Buffer, Memory | DeviceMemory] = {}
 
     def of(self, it: object) -> list[Any]:
         """Give what an object holds beside what it tells the collector."""
@@ -152,7 +182,12 @@ class SharedMemory:
             return []
         contents = contents_of(it)
         pieces = [
-            self._known.setdefault(buffer, Memory(buffer.address, buffer.size))
+            self._known.setdefault(
+                buffer,
+                _stand_in(buffer)
+                if buffer.device
+                else Memory(buffer.address, buffer.size),
+            )
             for buffer in contents.buffers
             if buffer.size > 0
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core import all_objects, referents
-from .heaps.sets import HIDDEN
+from .heaps.graph import HIDDEN
 
 __all__ = [
     "filter",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .heaps.sets import heap
+from .heaps.graph import heap
 from .labels import long_name
 
 __all__ = ["Row", "format_", "get_diff", "print_", "subtract", "summarize"]

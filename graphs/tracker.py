@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import summary
-from .heaps.sets import HeapMark, heap
+from .heaps.graph import HeapMark, heap
 
 __all__ = ["ObjectTracker", "SummaryTracker"]
 

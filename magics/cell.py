@@ -219,6 +219,15 @@ def _caller(function: str) -> FrameType | None:
     return None
 
 
+def cell_number(shell: InteractiveShell) -> int:
+    """Give the number of the cell that runs, in which a magic was used.
+
+    It is not always `execution_count`: newer versions of IPython count on before the
+    cell runs.
+    """
+    return _number(shell, _caller("run_line_magic") or _caller("run_cell_magic"))
+
+
 def _number(shell: InteractiveShell, caller: FrameType | None) -> int:
     """Find the number of the cell that a frame is from: that of its ``In[...]``."""
     label = caller and shell.compile.format_code_name(caller.f_code.co_filename)

@@ -126,3 +126,25 @@ nbp_arrays_visit(PyObject *op, visitproc visit, void *arg)
         }
     }
 }
+
+nbp_span
+nbp_arrays_memory(PyObject *op)
+{
+    array *self = (array *)op;
+    if (!(self->flags & OWNS_DATA) || self->data == NULL) {
+        return (nbp_span){0, 0};
+    }
+    /* Whoever owns the memory has it in one piece, in whatever order: all of it is what
+     * the axis of the longest steps goes through. */
+    uintptr_t bytes = 0;
+    for (int i = 0; i < self->dimensions; i++) {
+        Py_ssize_t length = self->shape[i], stride = self->strides[i];
+        if (length == 0 || stride < 0) {
+            return (nbp_span){0, 0};
+        }
+        if (length > 1 && (uintptr_t)(length * stride) > bytes) {
+            bytes = (uintptr_t)(length * stride);
+        }
+    }
+    return (nbp_span){(uintptr_t)self->data, (uintptr_t)self->data + bytes};
+}

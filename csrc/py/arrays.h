@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "spans.h"
+
 /* Learns where arrays keep this, once numpy has been imported; may run code. Never
  * fails and never imports numpy: as long as it is not there, nothing is an array. */
 void nbp_arrays_prepare(void);
@@ -27,5 +29,8 @@ PyObject *nbp_arrays_base(PyObject *op);
 /* The items of the array `op` where it owns them and they are objects, any of which may
  * be NULL; borrowed. `count` is 0 otherwise. */
 PyObject *const *nbp_arrays_items(PyObject *op, Py_ssize_t *count);
+
+/* The memory of the array `op` where it is its own, else an empty piece. */
+nbp_span nbp_arrays_memory(PyObject *op);
 
 #endif /* NBP_ARRAYS_H */

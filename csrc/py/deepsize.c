@@ -4,14 +4,17 @@
  * everywhere: classes, modules, functions, frames. */
 #include <Python.h>
 
+#include "addressset.h"
 #include "arrays.h"
 #include "compat.h"
 #include "heapwalk.h"
+#include "spans.h"
 #include "state.h"
 
 enum {
     AHEAD = 12, /* how far ahead objects are brought into the cache */
     RING = 32,  /* references that wait until they, and their places, are there */
+    SMALLEST_SPAN = 512, /* of memory that others may show too */
 };
 
 /* What is done with the instances of a type. */
@@ -19,15 +22,15 @@ enum { UNDECIDED, COUNTED, IGNORED, HANDED_OUT };
 
 typedef struct {
     PyObject_HEAD
-    size_t mask;          /* sizes are rounded up to a multiple of mask + 1 */
-    Py_ssize_t limit;     /* references followed from each object; -1: all */
-    int code, frames;     /* count these too */
-    PyObject *excluded;   /* owned; tuple of types */
-    PyObject *special;    /* owned; tuple of types to hand out as well */
-    PyObject *found;      /* owned; list of instances of those */
-    nbp_heapgraph *known; /* owned; as a set: objects that are counted, or will be */
-    unsigned char *sized; /* owned; of each of them, whether it has been counted */
-    size_t capacity;
+    size_t mask;            /* sizes are rounded up to a multiple of mask + 1 */
+    Py_ssize_t limit;       /* references followed from each object; -1: all */
+    int code, frames;       /* count these too */
+    PyObject *excluded;     /* owned; tuple of types */
+    PyObject *special;      /* owned; tuple of types to hand out as well */
+    PyObject *found;        /* owned; list of instances of those */
+    nbp_addressset known;   /* objects that are counted, or will be */
+    nbp_addressset skipped; /* of them, those to be counted when they are given */
+    nbp_spans spans;        /* of objects counted, bytes that others may show too */
 } DeepSize;
 
 /* One search, which runs no code. */
@@ -122,39 +125,14 @@ append(PyObject ***items, size_t *count, size_t *capacity, PyObject *op)
     return true;
 }
 
-/* Makes `op` known; false when it was, or memory is short. */
-static bool
-admit(DeepSize *self, PyObject *op, nbp_node *node, bool *failed)
-{
-    size_t before = nbp_heapgraph_nodes(self->known);
-    if (nbp_heapgraph_add(self->known, (uintptr_t)op, node) != NBP_OK) {
-        *failed = true;
-        return false;
-    }
-    if (*node >= self->capacity) {
-        size_t capacity = 2 * (size_t)*node + 1024;
-        unsigned char *sized = realloc(self->sized, capacity);
-        if (sized == NULL) {
-            *failed = true;
-            return false;
-        }
-        memset(sized + self->capacity, 0, capacity - self->capacity);
-        self->sized = sized;
-        self->capacity = capacity;
-    }
-    return nbp_heapgraph_nodes(self->known) > before;
-}
-
 static void
 take_in(search *it, PyObject *op)
 {
-    nbp_node node;
-    /* See heaprefs.c for what has no references and is met all the same. */
-    if (Py_REFCNT(op) > 0 && admit(it->owner, op, &node, &it->failed)) {
-        it->owner->sized[node] = 1;
-        if (!append(&it->queue, &it->last, &it->capacity, op)) {
-            it->failed = true;
-        }
+    /* See heapscan.c for what has no references and is met all the same. */
+    int fresh =
+        Py_REFCNT(op) <= 0 ? 0 : nbp_addressset_add(&it->owner->known, (uintptr_t)op);
+    if (fresh < 0 || (fresh && !append(&it->queue, &it->last, &it->capacity, op))) {
+        it->failed = true;
     }
 }
 
@@ -162,14 +140,10 @@ static int
 meet(PyObject *op, void *arg)
 {
     search *it = arg;
-    const nbp_heapgraph *known = it->owner->known;
     PyObject **place = &it->ring[it->turn % RING];
-    PyObject *older = it->ring[(it->turn + RING / 2) % RING], *oldest = *place;
+    PyObject *oldest = *place;
     __builtin_prefetch(op);
-    nbp_heapgraph_prefetch_place(known, (uintptr_t)op);
-    if (older != NULL) {
-        nbp_heapgraph_prefetch_found(known, (uintptr_t)older);
-    }
+    nbp_addressset_prefetch(&it->owner->known, (uintptr_t)op);
     *place = op;
     it->turn++;
     if (oldest != NULL) {
@@ -191,6 +165,28 @@ flush(search *it)
     }
 }
 
+/* Remembers where the bytes of `op` are, if it is one that others may show them of. */
+static void
+note_span(search *it, PyObject *op)
+{
+    nbp_span span = {0, 0};
+    if (PyBytes_Check(op)) {
+        span.start = (uintptr_t)PyBytes_AS_STRING(op);
+        span.end = span.start + (size_t)PyBytes_GET_SIZE(op);
+    }
+    else if (PyByteArray_Check(op)) {
+        span.start = (uintptr_t)PyByteArray_AS_STRING(op);
+        span.end = span.start + (size_t)PyByteArray_GET_SIZE(op);
+    }
+    else if (nbp_arrays_is(op)) {
+        span = nbp_arrays_memory(op);
+    }
+    if (span.end - span.start >= SMALLEST_SPAN &&
+        nbp_spans_add(&it->owner->spans, span) != NBP_OK) {
+        it->failed = true;
+    }
+}
+
 static void
 count(search *it, PyObject *op, bool follow)
 {
@@ -201,6 +197,9 @@ count(search *it, PyObject *op, bool follow)
     }
     size_t mask = it->owner->mask;
     it->bytes += (nbp_walk_size(op, it->table.methods[number]) + mask) & ~mask;
+    if (PyTuple_GET_SIZE(it->owner->special) > 0) {
+        note_span(it, op);
+    }
     if (kind == HANDED_OUT &&
         !append(&it->special, &it->special_count, &it->special_capacity, op)) {
         it->failed = true;
@@ -263,16 +262,16 @@ deepsize_add(PyObject *op, PyObject *object)
 {
     DeepSize *self = (DeepSize *)op;
     search it = {.owner = self};
-    nbp_node node = 0;
     nbp_arrays_prepare();
-    admit(self, object, &node, &it.failed);
-    if (!it.failed && self->sized[node]) {
+    int fresh = nbp_addressset_take(&self->skipped, (uintptr_t)object)
+                    ? 1
+                    : nbp_addressset_add(&self->known, (uintptr_t)object);
+    if (fresh == 0) {
         return PyLong_FromLong(0);
     }
-    if (it.failed || nbp_typetable_init(&it.table) != NBP_OK) {
+    if (fresh < 0 || nbp_typetable_init(&it.table) != NBP_OK) {
         return PyErr_NoMemory();
     }
-    self->sized[node] = 1;
     run(&it, object);
     /* What was found stays alive meanwhile: it is in the queue of a heap that stands
      * still until here, and the list below makes no room for code before it is full. */
@@ -321,12 +320,59 @@ deepsize_skip(PyObject *op, PyObject *objects)
         PyErr_SetString(PyExc_TypeError, "skip takes a tuple");
         return NULL;
     }
-    bool failed = false;
+    DeepSize *self = (DeepSize *)op;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++) {
-        nbp_node node;
-        admit((DeepSize *)op, PyTuple_GET_ITEM(objects, i), &node, &failed);
+        uintptr_t address = (uintptr_t)PyTuple_GET_ITEM(objects, i);
+        int fresh = nbp_addressset_add(&self->known, address);
+        if (fresh < 0 || (fresh && nbp_addressset_add(&self->skipped, address) < 0)) {
+            return PyErr_NoMemory();
+        }
     }
-    return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(overlap_doc,
+             "overlap($self, pieces, /)\n"
+             "--\n"
+             "\n"
+             "Bytes of the objects counted that lie in some memory.\n"
+             "\n"
+             "Parameters\n"
+             "----------\n"
+             "pieces : list of tuple of (int, int)\n"
+             "    Where each begins and ends; ascending and apart.\n"
+             "\n"
+             "Notes\n"
+             "-----\n"
+             "Objects are bytes, bytearray and arrays that own their memory,\n"
+             "from 512 bytes on, and only those of a search with `special`\n"
+             "types.\n");
+
+static PyObject *
+deepsize_overlap(PyObject *op, PyObject *list)
+{
+    if (!PyList_CheckExact(list)) {
+        PyErr_SetString(PyExc_TypeError, "overlap takes a list");
+        return NULL;
+    }
+    nbp_spans pieces = {0}; /* owned */
+    PyObject *bytes = NULL; /* owned, returned */
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        unsigned long long start, end;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "KK", &start, &end)) {
+            goto done;
+        }
+        nbp_span piece = {(uintptr_t)start, (uintptr_t)end};
+        if (nbp_spans_add(&pieces, piece) != NBP_OK) {
+            PyErr_NoMemory();
+            goto done;
+        }
+    }
+    bytes = PyLong_FromUnsignedLongLong(
+        nbp_spans_shared(&((DeepSize *)op)->spans, &pieces));
+done:
+    nbp_spans_clear(&pieces);
+    return bytes;
 }
 
 PyDoc_STRVAR(found_doc, "found($self, /)\n"
@@ -391,9 +437,7 @@ deepsize_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->excluded = excluded == NULL ? PyTuple_New(0) : Py_NewRef(excluded);
     self->special = special == NULL ? PyTuple_New(0) : Py_NewRef(special);
     self->found = PyList_New(0);
-    self->known = nbp_heapgraph_new(0);
-    if (self->excluded == NULL || self->special == NULL || self->found == NULL ||
-        self->known == NULL) {
+    if (self->excluded == NULL || self->special == NULL || self->found == NULL) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -428,8 +472,9 @@ deepsize_dealloc(PyObject *op)
     deepsize_clear(op);
     Py_CLEAR(self->excluded);
     Py_CLEAR(self->special);
-    nbp_heapgraph_destroy(&self->known);
-    free(self->sized);
+    nbp_addressset_clear(&self->known);
+    nbp_addressset_clear(&self->skipped);
+    nbp_spans_clear(&self->spans);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -438,6 +483,7 @@ static PyMethodDef deepsize_methods[] = {
     {"add", deepsize_add, METH_O, add_doc},
     {"flat", deepsize_flat, METH_O, flat_doc},
     {"skip", deepsize_skip, METH_O, skip_doc},
+    {"overlap", deepsize_overlap, METH_O, overlap_doc},
     {"found", deepsize_found, METH_NOARGS, found_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -394,6 +394,9 @@ static PyMethodDef heap_methods[] = {
      "unreached_set($self, concealed=False, /)\n--\n\nThe set of garbage that waits "
      "for "
      "the collector, or what only hidden functions hold."},
+    {"around", nbp_heap_around, METH_VARARGS,
+     "around($self, set, addresses, /)\n--\n\n"
+     "The members in whose bytes one of some addresses is."},
     {"total", nbp_heap_total, METH_O,
      "total($self, set, /)\n--\n\nHow many members, and their own bytes."},
     {"nodes", nbp_heap_nodes, METH_VARARGS,

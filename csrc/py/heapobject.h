@@ -58,6 +58,7 @@ PyObject *nbp_heap_unreached(PyObject *op, PyObject *args);
 PyObject *nbp_heap_total(PyObject *op, PyObject *set);
 PyObject *nbp_heap_nodes(PyObject *op, PyObject *args);
 PyObject *nbp_heap_set_of(PyObject *op, PyObject *nodes);
+PyObject *nbp_heap_around(PyObject *op, PyObject *args);
 PyObject *nbp_heap_neighbours(PyObject *op, PyObject *args);
 PyObject *nbp_heap_reach(PyObject *op, PyObject *args);
 PyObject *nbp_heap_retained_set(PyObject *op, PyObject *set);

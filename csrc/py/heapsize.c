@@ -39,11 +39,12 @@ str_bytes(PyObject *op)
 /* Whose __sizeof__ may be called: written in C, by people who we know run no code in
  * it. By the name of the type that defines it. */
 static const char *const trusted[] = {
-    "array.array",   "collections.deque", "collections.OrderedDict",
-    "numpy.ndarray", "_io.BytesIO",       "_io.StringIO",
-    "bytearray",     "OrderedDict",       "_random.Random",
-    "mmap.mmap",     "_pickle.Pickler",   "re.Pattern",
-    "shared.memory", "_struct.Struct",    "itertools.product",
+    "array.array",       "collections.deque", "collections.OrderedDict",
+    "numpy.ndarray",     "_io.BytesIO",       "_io.StringIO",
+    "bytearray",         "OrderedDict",       "_random.Random",
+    "mmap.mmap",         "_pickle.Pickler",   "re.Pattern",
+    "shared.memory",     "device.memory",     "_struct.Struct",
+    "itertools.product",
 };
 
 PyMethodDef *

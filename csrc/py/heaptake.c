@@ -3,7 +3,7 @@
 
 #include "compat.h"
 #include "heapedges.h"
-#include "pointermap.h"
+#include "heaproots.h"
 #include "state.h"
 
 enum {
@@ -11,11 +11,10 @@ enum {
     MOST_TEXT = 64 * 1 << 20, /* bytes of names; what comes later has none */
 };
 
-#define IMMORTAL UINT32_MAX
-
 /* What a pass works with beside the heap; all owned. */
 typedef struct {
-    uint32_t *counts; /* of each node, references to it; IMMORTAL where not counted */
+    uint32_t
+        *counts; /* of each node, references to it; NBP_IMMORTAL where not counted */
     size_t capacity;  /* of the columns of nodes */
     nbp_namer *namer; /* NULL when names are not asked for, as the next */
     PyObject **row;   /* the references of the node that has its turn; borrowed */
@@ -24,8 +23,7 @@ typedef struct {
     size_t edges; /* that have names */
     size_t edge_capacity;
     size_t label_capacity;
-    nbp_lent lent;
-    nbp_pointermap lenders; /* where in `lent` the tuple of an address is */
+    nbp_lenders lenders;
     nbp_status status;
 } pass;
 
@@ -35,7 +33,7 @@ free_pass(pass *self)
     free(self->counts);
     free(self->row);
     nbp_namer_destroy(&self->namer);
-    nbp_pointermap_clear(&self->lenders);
+    nbp_lenders_clear(&self->lenders);
 }
 
 typedef struct {
@@ -216,50 +214,11 @@ walk_keys(PyObject *dict, visitproc visit, void *arg)
     }
 }
 
-/* Notes where the tuple of each address is. Runs no code: the keys are int. */
-static nbp_status
-list_lenders(pass *self)
-{
-    PyObject *key, *held; /* borrowed */
-    Py_ssize_t at = 0;
-    for (Py_ssize_t before = 0; PyDict_Next(self->lent.held, &at, &key, &held);
-         before = at) {
-        if (!PyLong_CheckExact(key) || !PyTuple_CheckExact(held) ||
-            before > UINT32_MAX) {
-            return NBP_INVALID;
-        }
-        void *address = PyLong_AsVoidPtr(key);
-        if (address == NULL) {
-            PyErr_Clear();
-            return NBP_INVALID;
-        }
-        if (!nbp_pointermap_put(&self->lenders, address, 0, (uint32_t)before)) {
-            return NBP_NO_MEMORY;
-        }
-    }
-    return NBP_OK;
-}
-
-static void
-walk_lent(const pass *with, PyObject *op, visitproc visit, void *arg)
-{
-    const nbp_pointer_entry *entry = nbp_pointermap_get(&with->lenders, op);
-    PyObject *key, *held; /* borrowed */
-    Py_ssize_t at = entry == NULL ? 0 : (Py_ssize_t)entry->number;
-    if (entry != NULL && PyDict_Next(with->lent.held, &at, &key, &held)) {
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(held); i++) {
-            visit(PyTuple_GET_ITEM(held, i), arg);
-        }
-    }
-}
-
 static void
 walk_all(const pass *with, PyObject *op, visitproc visit, void *arg)
 {
     nbp_walk_references(op, visit, arg);
-    if (with->lenders.count > 0) {
-        walk_lent(with, op, visit, arg);
-    }
+    nbp_lenders_visit(&with->lenders, op, visit, arg);
     if (PyDict_Check(op) && nbp_layout_dict_hides_keys(op) &&
         nbp_layout_dict_owns_keys(op)) {
         walk_keys(op, visit, arg);
@@ -284,7 +243,7 @@ examine_frame(nbp_heap *self, pass *with, nbp_node node)
         }
         nbp_namer_frame(with->namer, frame, with->row, with->row_count, names);
     }
-    with->counts[node] = IMMORTAL;
+    with->counts[node] = NBP_IMMORTAL;
     if (nbp_layout_frame_object(frame) != NULL) {
         return 0;
     }
@@ -311,8 +270,8 @@ examine(nbp_heap *self, pass *with, nbp_node node)
     }
     self->image.types[node] = type;
     if (!running) {
-        with->counts[node] = NBP_IS_IMMORTAL(op)           ? IMMORTAL
-                             : Py_REFCNT(op) >= UINT32_MAX ? IMMORTAL - 1
+        with->counts[node] = NBP_IS_IMMORTAL(op)           ? NBP_IMMORTAL
+                             : Py_REFCNT(op) >= UINT32_MAX ? NBP_IMMORTAL - 1
                                                            : (uint32_t)Py_REFCNT(op);
     }
     if (with->namer == NULL) {
@@ -339,6 +298,22 @@ examine(nbp_heap *self, pass *with, nbp_node node)
                          nbp_walk_size(op, self->table.methods[type]));
 }
 
+/* Brings into the cache the nodes that are next, and what they have outside. A running
+ * frame may have no object at its address, and frames come first. */
+static inline void
+look_ahead(const nbp_heap *self, nbp_node node)
+{
+    const nbp_heapgraph *graph = self->image.graph;
+    size_t nodes = nbp_heapgraph_nodes(graph);
+    if (node + AHEAD < nodes) {
+        __builtin_prefetch((void *)nbp_heapgraph_address(graph, node + AHEAD));
+    }
+    nbp_node near = node + AHEAD / 2;
+    if (near < nodes && near >= self->image.frame_count) {
+        nbp_layout_prefetch((PyObject *)nbp_heapgraph_address(graph, near));
+    }
+}
+
 static nbp_status
 sweep(nbp_heap *self, pass *with)
 {
@@ -346,10 +321,7 @@ sweep(nbp_heap *self, pass *with)
     nbp_node node;
     int more;
     while ((more = nbp_heapgraph_next(graph, &node)) == 1) {
-        if (node + AHEAD < nbp_heapgraph_nodes(graph)) {
-            uintptr_t next = nbp_heapgraph_address(graph, node + AHEAD);
-            __builtin_prefetch((void *)next);
-        }
+        look_ahead(self, node);
         nbp_status status = make_columns(self, with);
         if (status == NBP_OK) {
             status = examine(self, with, node);
@@ -362,77 +334,6 @@ sweep(nbp_heap *self, pass *with)
         }
     }
     return more == 0 ? nbp_heapgraph_finish(graph) : (nbp_status)more;
-}
-
-typedef struct {
-    nbp_heapimage *image; /* borrowed */
-    uint32_t *counts;     /* borrowed */
-    size_t capacity;      /* of the image's list */
-    nbp_status status;
-} discount;
-
-static int
-discount_one(PyObject *op, void *arg)
-{
-    discount *it = arg;
-    nbp_heapimage *image = it->image;
-    nbp_node node = nbp_heapgraph_find(image->graph, (uintptr_t)op);
-    if (node == NBP_NO_NODE || it->counts[node] == IMMORTAL || it->counts[node] == 0) {
-        return 0;
-    }
-    it->counts[node]--;
-    if (image->concealed_count == it->capacity) {
-        size_t capacity = 2 * it->capacity + 64;
-        nbp_node *nodes = realloc(image->concealed, capacity * sizeof(*nodes));
-        if (nodes == NULL) {
-            it->status = NBP_NO_MEMORY;
-            return -1;
-        }
-        image->concealed = nodes;
-        it->capacity = capacity;
-    }
-    image->concealed[image->concealed_count++] = node;
-    return 0;
-}
-
-/* Makes no root of an object that only we hold, by whatever means. */
-static void
-hide(PyObject *op, discount *it)
-{
-    discount_one(op, it);
-    nbp_node node = nbp_heapgraph_find(it->image->graph, (uintptr_t)op);
-    if (node != NBP_NO_NODE) {
-        it->counts[node] = 0;
-    }
-}
-
-/* Roots: what has more references than the graph has edges to it. */
-static nbp_status
-find_roots(nbp_heap *self, pass *with, nbp_frame **concealed, size_t count)
-{
-    nbp_heapgraph *graph = self->image.graph;
-    size_t nodes = nbp_heapgraph_nodes(graph);
-    discount it = {&self->image, with->counts, 0, NBP_OK};
-    for (size_t i = 0; i < count; i++) {
-        nbp_walk_frame(concealed[i], discount_one, &it);
-    }
-    if (with->lent.held != NULL) {
-        hide(with->lent.held, &it);
-        hide(with->lent.call, &it);
-    }
-    if (it.status != NBP_OK) {
-        return it.status;
-    }
-    self->image.roots = malloc((nodes + 1) * sizeof(*self->image.roots));
-    if (self->image.roots == NULL) {
-        return NBP_NO_MEMORY;
-    }
-    for (size_t node = 0; node < nodes; node++) {
-        if (with->counts[node] > nbp_heapgraph_sources(graph, (nbp_node)node).count) {
-            self->image.roots[self->image.root_count++] = (nbp_node)node;
-        }
-    }
-    return NBP_OK;
 }
 
 size_t
@@ -529,7 +430,7 @@ start_names(nbp_heap *self, pass *with)
 int
 nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named)
 {
-    pass with = {.lent = lent == NULL ? (nbp_lent){0} : *lent};
+    pass with = {.lenders.lent = lent == NULL ? (nbp_lent){0} : *lent};
     nbp_frame **concealed = NULL; /* owned */
     size_t count = 0;
     *self = (nbp_heap){0};
@@ -551,8 +452,8 @@ nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named
     if (status == NBP_OK && named) {
         status = start_names(self, &with);
     }
-    if (status == NBP_OK && with.lent.held != NULL) {
-        status = list_lenders(&with);
+    if (status == NBP_OK) {
+        status = nbp_lenders_list(&with.lenders);
     }
     if (status == NBP_OK) {
         status = list_frames(self, hidden, &concealed, &count);
@@ -567,7 +468,8 @@ nbp_heap_take(nbp_heap *self, PyObject *hidden, const nbp_lent *lent, bool named
         status = sweep(self, &with);
     }
     if (status == NBP_OK) {
-        status = find_roots(self, &with, concealed, count);
+        status = nbp_heap_find_roots(self, with.counts, &with.lenders.lent, concealed,
+                                     count);
     }
     if (status == NBP_OK) {
         status = list_modules(&self->image);

@@ -7,6 +7,7 @@
 #include <Python.h>
 
 #include "heapimage.h"
+#include "heaplent.h"
 #include "heapwalk.h"
 
 typedef struct {
@@ -14,13 +15,6 @@ typedef struct {
     nbp_frame **frames;  /* owned; the running frames, which are the first nodes */
     nbp_typetable table; /* of the image's types */
 } nbp_heap;
-
-/* What objects hold beside what they report. */
-typedef struct {
-    PyObject *held; /* borrowed; a dict from addresses to tuples; those of no object are
-                       ignored. NULL for nothing */
-    PyObject *call; /* borrowed; what C alone holds `held` by: no root, as that is */
-} nbp_lent;
 
 /* Takes the heap apart; frames of the packages `hidden` (a tuple of str) are left out
  * and what they hold does not count. `lent` may be NULL. `named`: with names of

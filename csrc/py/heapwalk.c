@@ -39,6 +39,9 @@ PyObject *
 nbp_walk_prepare(void)
 {
     nbp_arrays_prepare();
+    if (nbp_layout_finds_tracked()) {
+        Py_RETURN_NONE;
+    }
     PyObject *gc = PyImport_ImportModule("gc"); /* owned */
     if (gc == NULL) {
         return NULL;
@@ -51,6 +54,10 @@ nbp_walk_prepare(void)
 void
 nbp_walk_tracked(PyObject *prepared, visitproc visit, void *arg)
 {
+    if (Py_IsNone(prepared)) {
+        nbp_layout_visit_tracked(visit, arg);
+        return;
+    }
     enum { AHEAD = 8 };
     Py_ssize_t count = PyList_GET_SIZE(prepared);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -64,6 +71,43 @@ nbp_walk_tracked(PyObject *prepared, visitproc visit, void *arg)
 }
 
 #endif
+
+enum { WAITING = 16 };
+
+/* Objects that wait for their turn; NULL where there is none. */
+typedef struct {
+    visitproc visit;
+    void *arg;
+    PyObject *ring[WAITING];
+    size_t turn;
+} queue;
+
+static int
+queue_one(PyObject *op, void *arg)
+{
+    queue *self = arg;
+    PyObject **place = &self->ring[self->turn % WAITING], *oldest = *place;
+    const PyObject *near = self->ring[(self->turn + WAITING / 2) % WAITING];
+    *place = op;
+    self->turn++;
+    if (near != NULL) {
+        nbp_layout_prefetch((PyObject *)near);
+    }
+    return oldest == NULL ? 0 : self->visit(oldest, self->arg);
+}
+
+void
+nbp_walk_tracked_ahead(PyObject *prepared, visitproc visit, void *arg)
+{
+    queue self = {.visit = visit, .arg = arg};
+    nbp_walk_tracked(prepared, queue_one, &self);
+    for (size_t i = 0; i < WAITING; i++) {
+        PyObject *op = self.ring[(self.turn + i) % WAITING];
+        if (op != NULL && visit(op, arg) != 0) {
+            return;
+        }
+    }
+}
 
 static bool
 is_static_type(PyObject *op)
@@ -115,6 +159,11 @@ walk_static_type(PyTypeObject *type, visitproc visit, void *arg)
 void
 nbp_walk_references(PyObject *op, visitproc visit, void *arg)
 {
+    PyTypeObject *type = Py_TYPE(op);
+    if (type == &PyDict_Type || type == &PyList_Type || type == &PyTuple_Type) {
+        type->tp_traverse(op, visit, arg); /* most objects, and this is all of them */
+        return;
+    }
     if (PyObject_IS_GC(op)) {
         if (Py_TYPE(op)->tp_traverse != NULL) {
             Py_TYPE(op)->tp_traverse(op, visit, arg);

@@ -22,6 +22,10 @@ PyObject *nbp_walk_prepare(void);
  * returns 0 to go on. */
 void nbp_walk_tracked(PyObject *prepared, visitproc visit, void *arg);
 
+/* The same, some objects later: what each has outside of itself is on its way into the
+ * cache when its turn comes. For a `visit` that reads it. */
+void nbp_walk_tracked_ahead(PyObject *prepared, visitproc visit, void *arg);
+
 /* Calls `visit` with each reference that `op` holds: those of tp_traverse, and of code
  * objects, static types and dictionaries beside attributes, which it leaves out. */
 void nbp_walk_references(PyObject *op, visitproc visit, void *arg);

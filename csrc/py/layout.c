@@ -176,6 +176,91 @@ nbp_layout_dict_bytes(PyObject *op)
     return keys->dk_log2_size == 0 ? 0 : table_bytes(keys);
 }
 
+#if NBP_GC_IN_PLACE
+
+bool
+nbp_layout_finds_tracked(void)
+{
+    return false;
+}
+
+void
+nbp_layout_visit_tracked(visitproc Py_UNUSED(visit), void *Py_UNUSED(arg))
+{
+}
+
+#else
+
+static PyGC_Head *
+generation(int number)
+{
+    return &PyInterpreterState_Get()->gc.generations[number].head;
+}
+
+bool
+nbp_layout_finds_tracked(void)
+{
+    /* A new object is the last of the youngest list, and what follows is its head. */
+    int enabled = PyGC_Disable();
+    PyObject *probe = PyList_New(0); /* owned */
+    bool found = probe != NULL && _PyGCHead_NEXT(_Py_AS_GC(probe)) == generation(0);
+    Py_XDECREF(probe);
+    PyErr_Clear();
+    if (enabled) {
+        PyGC_Enable();
+    }
+    return found;
+}
+
+void
+nbp_layout_visit_tracked(visitproc visit, void *arg)
+{
+    for (int number = 0; number < NUM_GENERATIONS; number++) {
+        PyGC_Head *head = generation(number), *next;
+        for (PyGC_Head *at = _PyGCHead_NEXT(head); at != head; at = next) {
+            next = _PyGCHead_NEXT(at);
+            __builtin_prefetch(next);
+            if (visit((PyObject *)(at + 1), arg) != 0) {
+                return;
+            }
+        }
+    }
+}
+
+#endif
+
+/* Where the attributes of an instance are that are not next to it; near enough to bring
+ * the memory into the cache, for the lowest bits may be flags. */
+static const void *
+attributes_outside(PyObject *op)
+{
+#if NBP_ATTRIBUTES_INLINE == 1
+    return _PyObject_ManagedDictPointer(op)->dict;
+#elif NBP_ATTRIBUTES_INLINE == 2
+    return _PyObject_DictOrValuesPointer(op)->values;
+#else
+    return *_PyObject_ValuesPointer(op);
+#endif
+}
+
+void
+nbp_layout_prefetch(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    if (type == &PyDict_Type) {
+        PyDictObject *dict = (PyDictObject *)op;
+        __builtin_prefetch(dict->ma_keys);
+        __builtin_prefetch((char *)dict->ma_keys + 64);
+        __builtin_prefetch(dict->ma_values);
+    }
+    else if (type == &PyList_Type) {
+        __builtin_prefetch(((PyListObject *)op)->ob_item);
+    }
+    else if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
+        __builtin_prefetch(attributes_outside(op));
+    }
+}
+
 /* Frames that only mark where C called the interpreter run no Python code. */
 static bool
 is_marker(const nbp_frame *frame)

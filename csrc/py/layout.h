@@ -41,6 +41,19 @@ size_t nbp_layout_attributes_bytes(PyObject *op);
 size_t nbp_layout_dict_bytes(PyObject *dict);
 size_t nbp_layout_type_bytes(PyTypeObject *type);
 
+/* True when the collector's lists are where this was compiled to find them. Makes an
+ * object, for this is what shows where they are, but starts no collection. Always false
+ * where the interpreter has a function that visits the lists. */
+bool nbp_layout_finds_tracked(void);
+
+/* Calls `visit` with each object of those lists, until a call gives something other
+ * than 0. Only where they are found; no object is made or freed meanwhile. */
+void nbp_layout_visit_tracked(visitproc visit, void *arg);
+
+/* Brings into the cache what `op` has outside of itself, and tp_traverse will read:
+ * `op` itself is there already. */
+void nbp_layout_prefetch(PyObject *op);
+
 /* A frame as the interpreter keeps it; borrowed, valid until its code goes on. */
 typedef struct _PyInterpreterFrame nbp_frame;
 

@@ -52,6 +52,7 @@ nbp_state *nbp_state_of_type(PyTypeObject *type);
 int nbp_add_alive(PyObject *module);
 int nbp_add_allocations(PyObject *module);
 int nbp_add_calls(PyObject *module);
+int nbp_add_census(PyObject *module);
 int nbp_add_clock(PyObject *module);
 int nbp_add_collector(PyObject *module);
 int nbp_add_config(PyObject *module);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .garbage import cycles
+from .graph import HeapGraph, HeapMark, heap, load_heap
 from .growth import leaks
 from .guppy import Hpy, hpy
 from .partitions import Partition
@@ -17,7 +18,7 @@ from .result import (
     Refcount,
     Variables,
 )
-from .sets import HeapGraph, HeapMark, ObjectSet, heap, load_heap
+from .sets import ObjectSet
 from .variables import variable_sizes
 
 __all__ = [

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .graph import HeapGraph, heap
 from .result import Collector, Cycle, Cycles, Pause, TypeRow
-from .sets import HeapGraph, heap
 
 __all__ = ["cycles", "watched"]
 

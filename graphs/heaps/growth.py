@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from .holders import Way, is_bookkeeping, way_to
+from .graph import HeapGraph, HeapMark, heap
+from .holders import Way, concerns_nobody, is_bookkeeping, way_to
 from .result import Cluster, Growth, Leaks, NewType
-from .sets import HeapGraph, HeapMark, ObjectSet, heap
+from .sets import ObjectSet
 
 __all__ = ["growth_of", "leaks", "new_since"]
 
@@ -17,6 +18,9 @@ _CLUSTERS = 20
 _ENTRANCES = 5000
 _INDEX = re.compile(r"\[-?\d+\]")
 _LAST_KEY = re.compile(r"\['[^']*'\]$")
+# What is held by the interpreter and its library, and is smaller, is the doing of whatever
+# ran: coroutines of the kernel's loop, arguments of the call that looks, compiled patterns.
+_SMALL = 131_072
 # So many keys of one mapping, and what differs is the key, not the place.
 _KEYS = 4
 
@@ -65,11 +69,17 @@ class _Group:
         self.entrances = 0
         self.count = 0
         self.bytes = 0
+        self.members: list[int] = []  # the classes of its entrances
 
     def add(self, entrances: int, count: int, size: int) -> None:
         self.entrances += entrances
         self.count += count
         self.bytes += size
+
+    @property
+    def is_the_programs(self) -> bool:
+        """Whether it is somebody's data, and not what the interpreter does with it."""
+        return self.bytes >= _SMALL or not concerns_nobody(self.way, self.type)
 
     def cluster(self, again: int = 0) -> Cluster:
         holder = self.way.expression if self.entrances == 1 else self.signature
@@ -92,7 +102,8 @@ def _groups(members: ObjectSet) -> tuple[list[_Group], ObjectSet]:
     list of groups
         Those with the most bytes first.
     ObjectSet
-        The objects that IPython and this package keep for themselves: in none of them.
+        The objects that IPython, the interpreter and this package keep for themselves:
+        in none of them.
     """
     graph, core = members.graph, members.graph.core
     content = members.content
@@ -108,14 +119,19 @@ def _groups(members: ObjectSet) -> tuple[list[_Group], ObjectSet]:
             continue
         way = way_to(core, entrances[number])
         type_name = core.node(entrances[number])[1]
-        if is_bookkeeping(way) or type_name.startswith("nbprobe."):
+        if is_bookkeeping(way, core) or type_name.startswith("nbprobe."):
             ours[number] = 1
             continue
         signature = _INDEX.sub("[…]", way.expression)
         key = (signature, way.place, type_name)
         group = groups.setdefault(key, _Group(way, type_name, signature))
         group.add(1, *tally[number])
-    found = _without_keys(groups.values())
+        group.members.append(number)
+    for group in groups.values():
+        if not group.is_the_programs:
+            for number in group.members:
+                ours[number] = 1
+    found = _without_keys(it for it in groups.values() if it.is_the_programs)
     found.sort(key=lambda it: (-it.bytes, it.signature))
     return found, graph._set(core.select(content, classes, bytes(ours)))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from .sets import HeapGraph, HeapMark, ObjectSet, heap, load_heap
+from .graph import HeapGraph, HeapMark, heap, load_heap
+from .sets import ObjectSet
 
 __all__ = ["Hpy", "hpy"]
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
+import sysconfig
 
 from ..._core import Heap
 
-__all__ = ["Way", "folded", "is_bookkeeping", "way_to"]
+__all__ = ["Way", "concerns_nobody", "folded", "is_bookkeeping", "way_to"]
 
 # What IPython, the kernel and this package keep for themselves.
-_HOSTS = re.compile(
-    r"(?:IPython|ipykernel|traitlets|tornado|zmq|jupyter_client|comm|linecache|nbprobe|"
-    r"asyncio|prompt_toolkit|matplotlib_inline|stack_data|executing|asttokens|pygments|"
-    r"jedi|parso|debugpy|pydevd)\b"
+_NAMES = (
+    r"(?:IPython|ipykernel|traitlets|tornado|zmq|jupyter_client|jupyter_core|comm|"
+    r"linecache|nbprobe|asyncio|prompt_toolkit|matplotlib_inline|stack_data|executing|"
+    r"asttokens|pure_eval|pygments|decorator|jedi|parso|debugpy|pydevd)"
 )
+_HOSTS = re.compile(rf"{_NAMES}\b")
+# A function of theirs, as its code is labelled: its file is in parentheses.
+_HOST_CODE = re.compile(rf"\(.*[/\\]{_NAMES}(?:[/\\]|\.py\b)")
+_SUSPENDED = ("coroutine", "generator", "async_generator", "frame")
+_LIBRARY = sysconfig.get_path("stdlib")
 _HISTORY = re.compile(r"(?:_i{1,3}|_i\d+|_ih|_dh|In)\b")
 _FIELD = re.compile(r"\.__dict__\['([^\W\d]\w*)'\]")
 
@@ -31,17 +38,25 @@ class Way:
         ``'module'``, ``'frame'``, ``'outside'`` or ``'garbage'``.
     types : tuple of str
         Of the objects on the way.
+    suspended : tuple of int
+        The coroutines, generators and frames among them, by their numbers.
     """
 
-    __slots__ = ("expression", "origin", "place", "types")
+    __slots__ = ("expression", "origin", "place", "suspended", "types")
 
     def __init__(
-        self, expression: str, place: str, origin: str, types: tuple[str, ...]
+        self,
+        expression: str,
+        place: str,
+        origin: str,
+        types: tuple[str, ...],
+        suspended: tuple[int, ...],
     ) -> None:
         self.expression = expression
         self.place = place
         self.origin = origin
         self.types = types
+        self.suspended = suspended
 
 
 def folded(expression: str) -> str:
@@ -54,6 +69,11 @@ def way_to(heap: Heap, node: int) -> Way:
     origin, steps = heap.path(node)
     known = [heap.node(number) for number, _ in steps]
     types = tuple(row[1] for row in known)
+    suspended = tuple(
+        number
+        for (number, _), name in zip(steps, types, strict=True)
+        if name in _SUSPENDED
+    )
     label = known[0][3]
     path = folded(
         "".join(
@@ -62,23 +82,60 @@ def way_to(heap: Heap, node: int) -> Way:
         )
     )
     if origin == "module" and label == "__main__":
-        return Way(path.removeprefix("."), "variable of __main__", origin, types)
-    if origin == "module":
-        return Way(f"{label or types[0]}{path}", f"module {label}", origin, types)
-    if origin == "frame":
-        return Way(path, f"in the running function {label}", origin, types)
-    where = "held by C code, by the interpreter or by a running expression"
-    if origin == "garbage":
-        where = "garbage that waits for the collector"
-    return Way(f"({types[0]}){path}", where, origin, types)
+        expression, place = path.removeprefix("."), "variable of __main__"
+    elif origin == "module":
+        expression, place = f"{label or types[0]}{path}", f"module {label}"
+    elif origin == "frame":
+        expression, place = path, f"in the running function {label}"
+    else:
+        expression = f"({types[0]}){path}"
+        place = "held by C code, by the interpreter or by a running expression"
+        if origin == "garbage":
+            place = "garbage that waits for the collector"
+    return Way(expression, place, origin, types, suspended)
 
 
-def is_bookkeeping(way: Way) -> bool:
+def is_bookkeeping(way: Way, heap: Heap) -> bool:
     """Tell whether a way leads through what IPython keeps for itself."""
     if any(map(_HOSTS.match, way.types)):
+        return True
+    if any(_runs_hosts(heap, node) for node in way.suspended):
         return True
     if way.origin == "module" and not way.place.startswith("variable"):
         return _HOSTS.match(way.expression) is not None
     return (
         way.place.startswith("variable") and _HISTORY.match(way.expression) is not None
     )
+
+
+def _runs_hosts(heap: Heap, node: int) -> bool:
+    """Tell whether a function that has not ended is one of IPython or of the kernel."""
+    for held, _ in heap.references_of(node, False):
+        _, type_name, _, label, _, _ = heap.node(held)
+        if type_name == "code":
+            return _HOST_CODE.search(label) is not None
+    return False
+
+
+def concerns_nobody(way: Way, type_name: str) -> bool:
+    """Tell whether a small object that is held so is no one's data.
+
+    It is held by the interpreter or its library, and is of one of their types; or it is
+    the name of a variable, or the code that runs.
+    """
+    if way.origin == "frame" and re.match(
+        r"(?:\.f_code\b.*|\.f_func)?$", way.expression
+    ):
+        return True
+    if way.place.startswith("variable"):
+        return way.expression == "__dict__(key)"
+    top, dot, _ = type_name.partition(".")
+    if dot and top not in sys.stdlib_module_names and not _HOSTS.match(type_name):
+        return False
+    if way.origin == "frame":
+        return f"({_LIBRARY}" in way.place and "-packages" not in way.place
+    if way.origin != "module":
+        return True
+    holder = re.split(r"[^\w]", way.expression, maxsplit=1)[0]
+    of_library = holder in sys.stdlib_module_names or holder == "sys"
+    return of_library and not way.expression.startswith("sys.last_")

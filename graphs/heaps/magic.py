@@ -16,7 +16,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
-from ...cell import Cell
+from ...cell import Cell, cell_number
 from ...code import Code
 from ...execution import runner
 from ...magic import ToolMagics, documented
@@ -24,9 +24,9 @@ from ...options import Option, OptionError, OptionTable, Parsed
 from ...output import OPTIONS, deliver
 from ..magic import Expression
 from .garbage import cycles, watched
+from .graph import HeapMark, heap
 from .growth import leaks, new_since
 from .refcount import refcount
-from .sets import HeapMark, heap
 from .variables import variable_sizes
 from .view import ready
 
@@ -264,7 +264,7 @@ Examples::
         self._mark = mark = None
         self._mark = graph.mark()
         assert self.shell is not None
-        self._since = f"%growth in cell {self.shell.execution_count}"
+        self._since = f"%growth in cell {cell_number(self.shell)}"
         if result is None:
             if not options.quiet:
                 print(

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..._core import Heap
 from ..labels import describe, long_name
+from .graph import HIDDEN
 from .holders import folded
 from .result import Refcount
-from .sets import HIDDEN
 
 __all__ = ["refcount"]
 

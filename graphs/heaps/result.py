@@ -104,6 +104,8 @@ class HeapSummary(Result):
     source : str
         The file that the heap was read from; empty for this process.
     python, created : str
+    devices : tuple of (str, int)
+        Memory of devices, by their names; it is in none of the other figures.
     """
 
     kind: ClassVar[str] = "graphs.heap"
@@ -117,6 +119,7 @@ class HeapSummary(Result):
     source: str
     python: str
     created: str
+    devices: tuple[tuple[str, int], ...] = ()
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:
@@ -309,6 +312,8 @@ class Variable:
         Other variables that lead to the same data, and to how many bytes of it.
     holders : int
         References to the object beside the variable's.
+    devices : tuple of (str, int)
+        Memory of devices that it leads to, by their names: not in the other figures.
     """
 
     name: str
@@ -318,6 +323,7 @@ class Variable:
     retained: int
     shared: tuple[tuple[str, int], ...]
     holders: int
+    devices: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -343,6 +349,7 @@ class Variables(Result):
                 "retained": it.retained,
                 "shared_with": ", ".join(name for name, _ in it.shared),
                 "holders": it.holders,
+                "devices": sum(size for _, size in it.devices),
             }
             for it in self.variables
         ]

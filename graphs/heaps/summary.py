@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from .graph import HeapGraph
 from .holders import way_to
 from .result import HeapSummary, Suspect, TypeRow
-from .sets import HeapGraph
 
 __all__ = ["summarize", "type_rows"]
 
@@ -42,6 +42,7 @@ def summarize(graph: HeapGraph) -> HeapSummary:
         graph.source,
         str(graph.about.get("python", "")),
         str(graph.about.get("created", "")),
+        tuple(sorted(graph.devices.items())),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...views import units
 from ...views.names import clean, one_line
-from .sets import HeapGraph
+from .graph import HeapGraph
 
 __all__ = ["tree"]
 

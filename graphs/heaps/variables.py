@@ -6,8 +6,9 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from .graph import HeapGraph, heap
 from .result import Variable, Variables
-from .sets import HeapGraph, ObjectSet, heap
+from .sets import ObjectSet
 
 __all__ = ["variable_sizes"]
 
@@ -83,4 +84,5 @@ def _row(
         graph.core.dominator(number)[1],
         tuple(sized[:_SHARED]),
         max(others - 1, 0),
+        tuple(sorted(graph.devices_of(reach[name].bits).items())),
     )

@@ -111,6 +111,8 @@ def _heap_page(result: HeapSummary) -> Page:
             f"{units.plural(count, 'object')} of garbage wait for the collector:"
             f" {units.memory(size)}",
         )
+    if result.devices:
+        warnings += (f"not counted: {_on_devices(result.devices)}",)
     total = result.bytes or 1
     types = [
         (
@@ -155,6 +157,11 @@ def _heap_page(result: HeapSummary) -> Page:
     )
     sections.append(Section("Details", lines=notes, open=False))
     return Page(units.memory(result.bytes), below, warnings, tuple(sections))
+
+
+def _on_devices(devices: Sequence[tuple[str, int]]) -> str:
+    """Give the memory of devices in words."""
+    return ", ".join(f"{units.memory(size)} on {_name(name)}" for name, size in devices)
 
 
 def _suspicion(it: Suspect, total: int) -> str:
@@ -243,8 +250,8 @@ def _growth_page(result: Growth) -> Page:
     warnings: tuple[str, ...] = ()
     if kept:
         warnings = (
-            f"not counted: {units.plural(kept, 'object')} that IPython and nbprobe keep"
-            f" for themselves, {units.memory(kept_bytes)}",
+            f"not counted: {units.plural(kept, 'object')} that IPython, the interpreter"
+            f" and nbprobe keep for themselves, {units.memory(kept_bytes)}",
         )
     change = result.objects[1] - result.objects[0]
     below = (
@@ -318,12 +325,14 @@ def _leaks_line(result: Leaks) -> str:
 
 
 def _variables_page(result: Variables) -> Page:
+    devices = any(it.devices for it in result.variables)
     columns = (
         Column("variable", code=True),
         _TYPE,
         Column("itself", "right"),
         Column("deep", "right"),
         _RETAINED,
+        *((Column("on devices", "right"),) if devices else ()),
         Column("other holders", "right"),
         Column("shared with", code=True),
     )
@@ -334,6 +343,7 @@ def _variables_page(result: Variables) -> Page:
             units.memory(it.shallow),
             units.memory(it.deep),
             units.memory(it.retained),
+            *((_on_devices(it.devices),) if devices else ()),
             units.count(it.holders),
             _shared(it.shared),
         )

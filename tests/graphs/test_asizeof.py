@@ -193,6 +193,50 @@ def test_arrow_memory_counts_once() -> None:
     assert graphs.asizeof(pyarrow.allocate_buffer(5000)) >= 5000
 
 
+def test_arrow_memory_over_bytes_counts_once() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    raw = bytes(range(256)) * 400
+    buffer = pyarrow.py_buffer(raw)
+    alone = graphs.asizeof(buffer)
+    assert len(raw) <= alone < len(raw) + 500
+    for order in ([raw, buffer], [buffer, raw], [buffer.slice(1000), raw, buffer]):
+        assert len(raw) <= graphs.asizeof(order) < len(raw) + 1000
+    assert sum(graphs.asizesof(buffer, raw)) == graphs.asizeof(buffer, raw)
+    assert graphs.asizeof(buffer, bytearray(5000)) >= alone + 5000
+
+
+def test_a_table_that_was_read_from_bytes_counts_once() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"x": list(range(20_000)), "y": [1.5] * 20_000})
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    raw = sink.getvalue().to_pybytes()
+    read = pyarrow.ipc.open_stream(raw).read_all()
+    assert 320_000 <= graphs.asizeof(read) < len(raw) + 2000
+    assert len(raw) <= graphs.asizeof([read, raw]) < len(raw) + 3000
+
+
+def test_arrow_memory_of_an_array_counts_once() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    array = numpy.arange(50_000)
+    column = pyarrow.array(array)
+    assert 400_000 <= graphs.asizeof(array, column) < 402_000
+    turned = numpy.asfortranarray(numpy.zeros((200, 300)))
+    seen = pyarrow.py_buffer(turned.T)
+    assert turned.nbytes <= graphs.asizeof(seen, turned) < turned.nbytes + 1000
+
+
+def test_a_mapped_file_that_cannot_be_written(tmp_path: Any) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(50_000))
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping,
+    ):
+        assert 50_000 <= graphs.asizeof(mapping) < 50_500
+
+
 def test_a_mapped_file(tmp_path: Any) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(50_000))
@@ -237,6 +281,37 @@ def test_memory_of_a_device_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     found = graphs.sizes(tensors)
     assert found.devices == {"cuda:0": 1 << 20}
     assert 1 << 20 <= found.total < (1 << 20) + 5000
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_an_array_of_a_device_is_told_by_its_interface(
+    monkeypatch: pytest.MonkeyPatch, pooled: bool
+) -> None:
+    """cupy is stood in for by what all such arrays have."""
+
+    class ndarray:
+        nbytes = 8000
+
+        def __init__(self) -> None:
+            if pooled:
+                memory = types.SimpleNamespace(ptr=1 << 30, size=1 << 16)
+                self.data = types.SimpleNamespace(mem=memory)
+                self.device = types.SimpleNamespace(id=1)
+
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            return {
+                "data": ((1 << 30) + 512, False),
+                "shape": (1000,),
+                "typestr": "<f8",
+            }
+
+    module = types.ModuleType("cupy")
+    module.ndarray = ndarray  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    found = graphs.sizes([ndarray(), ndarray()])
+    assert found.devices == ({"cuda:1": 1 << 16} if pooled else {"cuda": 8000})
+    assert found.total < 5000
 
 
 def test_a_provider_of_ones_own_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,11 +48,23 @@ def test_growth_between_cells_of_a_notebook(kernel: Kernel) -> None:
     text = data["text/plain"]
     assert "__main__.Order" in text and "orders[…]" in text
     # What the kernel keeps of a cell and its reply is nobody's growth.
-    kernel.run("%growth -q")
+    number = int(kernel.run("%growth -q\nprint(len(In) - 1)")["stdout"])
     kernel.run("pass")
     kernel.run("quiet = %growth -q -o")
     found = kernel.run("print([it.holder for it in quiet.clusters])")["stdout"]
     assert "orders" not in found and "ipykernel" not in found
+    found = kernel.run("print([it.type for it in quiet.clusters], quiet.since)")
+    assert "coroutine" not in found["stdout"] and "_asyncio" not in found["stdout"]
+    assert found["stdout"].endswith(f"%growth in cell {number}\n")
+    # What a task of the user's holds is his, although the kernel's loop runs it.
+    kernel.run(
+        "import asyncio\nasync def wait():\n    mine = [Order() for _ in range(100)]\n"
+        "    await asyncio.sleep(1000)\ntask = asyncio.create_task(wait())"
+    )
+    kernel.run("tasks = %growth -q -o")
+    found = kernel.run("print([(it.name, it.count) for it in tasks.types])")
+    assert "('__main__.Order', 100)" in found["stdout"]
+    kernel.run("task.cancel()")
 
 
 def test_the_heap_and_variables_of_a_notebook(kernel: Kernel) -> None:

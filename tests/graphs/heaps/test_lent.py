@@ -46,7 +46,7 @@ def test_arrow_memory_goes_with_its_only_holder(box: Any) -> None:
     assert 0 < graph.of(box).domisize - BYTES < 2000
     memory = graph.of(box.column).referents & graph.type("shared.memory")
     assert (memory.count, memory.size) == (1, BYTES)
-    assert [size for _, size in graph.memory.values()].count(BYTES) == 1
+    assert [size for _, size, _ in graph.memory.values()].count(BYTES) == 1
 
 
 def test_slices_share_one_piece(box: Any) -> None:
@@ -66,6 +66,69 @@ def test_what_arrow_shows_of_an_array_is_the_arrays(box: Any) -> None:
     graph = taken()
     assert graph.of(box.array) <= graph.of(box.column).referents
     assert 0 < graph.of(box).domisize - BYTES < 2000
+
+
+def test_what_arrow_shows_of_bytes_is_the_bytes(box: Any) -> None:
+    sink = pyarrow.BufferOutputStream()
+    table = pyarrow.table({"x": range(ROWS), "y": [0.5] * ROWS})
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    box.raw = raw = sink.getvalue().to_pybytes()
+    del table, sink, writer
+    box.read = pyarrow.ipc.open_stream(raw).read_all()
+    box.column = box.read.column("y")
+    graph = taken()
+    assert graph.of(raw) <= graph.of(box.read).referents
+    assert graph.of(raw) <= graph.of(box.column).referents
+    assert 0 < graph.of(box).domisize - len(raw) < 3000
+    box.changing = bytearray(BYTES)
+    box.seen = pyarrow.py_buffer(box.changing)
+    graph = taken()
+    assert graph.of(box.changing) <= graph.of(box.seen).referents
+    assert 0 < graph.of(box).domisize - len(raw) - BYTES < 4000
+
+
+def test_memory_of_devices_has_a_column_of_its_own(
+    box: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    class Tensor:
+        """A stand-in for torch's: it has what is asked of those."""
+
+        def __init__(self, place: str) -> None:
+            self.device = place
+
+        def untyped_storage(self) -> Any:
+            return self
+
+        def data_ptr(self) -> int:
+            return 1 << 20
+
+        def nbytes(self) -> int:
+            return 3 << 20
+
+    module = types.ModuleType("torch")
+    module.Tensor = Tensor  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch", module)
+    box.tensors = [Tensor("cuda:0"), Tensor("cuda:0"), Tensor("cuda:1")]
+    graph = taken()
+    devices = {"cuda:0": 3 << 20, "cuda:1": 3 << 20}
+    assert graph.devices == devices
+    assert graph.type("device.memory").size == 0
+    assert graph.of(box).domisize < 3000
+    summary = graph.summary()
+    assert dict(summary.devices) == devices
+    assert "not counted: 3 MiB on cuda:0, 3 MiB on cuda:1" in str(summary)
+    graph.save(tmp_path / "x.heap")
+    assert graphs.load_heap(tmp_path / "x.heap").devices == devices
+    found = graphs.variable_sizes({"box": box, "other": [1]}, graph=None)
+    by_name = {it.name: it for it in found.variables}
+    assert dict(by_name["box"].devices) == devices
+    assert by_name["other"].devices == ()
+    assert "on devices" in str(found)
+    assert "on devices" not in str(graphs.variable_sizes({"other": [1]}))
+    picture = graphs.show_refs(box.tensors, max_depth=2)
+    assert picture is not None
+    assert "3,145,728 bytes of cuda:1" in [it.value for it in picture.nodes]
 
 
 def test_views_of_arrays_and_of_a_mapping_count_once(box: Any) -> None:
