@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "clock.h"
 #include "gate.h"
 
 enum {
@@ -120,7 +121,8 @@ add_peer(nbp_collector *self, const nbp_snapshot *header)
 }
 
 static void
-keep(nbp_collector *self, const nbp_snapshot *header, const void *data, size_t size)
+keep(nbp_collector *self, const nbp_snapshot *header, const void *data, size_t size,
+     int connection)
 {
     uint8_t *copy = self->stored + size > most_stored ? NULL : malloc(size);
     nbp_peer *peer = copy == NULL ? NULL : find_peer(self, header);
@@ -134,6 +136,8 @@ keep(nbp_collector *self, const nbp_snapshot *header, const void *data, size_t s
     }
     self->counts.received++;
     peer->received++;
+    peer->heard_ns = nbp_clock_now_ns(NBP_CLOCK_WALL);
+    peer->connection = connection;
     if (header->sequence <= peer->last.sequence) {
         free(copy); /* a newer one is here already */
         return;
@@ -161,7 +165,7 @@ take_message(nbp_collector *self, zmq_msg_t *part)
         self->counts.foreign++;
     }
     else {
-        keep(self, &header, data, size);
+        keep(self, &header, data, size, zmq_msg_get(part, ZMQ_SRCFD));
     }
     pthread_mutex_unlock(&self->lock);
 }
@@ -178,13 +182,22 @@ receive(nbp_collector *self)
     zmq_msg_close(&part);
 }
 
+/* What has happened to connections, one by one. */
 static void
-count_denials(nbp_collector *self)
+watch_connections(nbp_collector *self)
 {
-    uint64_t denials = nbp_gate_denials(&self->gate);
-    pthread_mutex_lock(&self->lock);
-    self->counts.denied += denials;
-    pthread_mutex_unlock(&self->lock);
+    nbp_gate_event event;
+    int connection;
+    while (nbp_gate_next(&self->gate, &event, &connection)) {
+        pthread_mutex_lock(&self->lock);
+        self->counts.denied += event == NBP_GATE_DENIED;
+        for (size_t i = 0; event == NBP_GATE_ENDED && i < self->n_peers; i++) {
+            if (self->peers[i].connection == connection) {
+                self->peers[i].connection = -1;
+            }
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
 }
 
 static void *
@@ -205,11 +218,11 @@ work(void *arg)
             }
             break;
         }
-        if (items[1].revents) {
-            receive(self);
+        if (items[1].revents || items[2].revents) {
+            receive(self); /* what came by a connection is there before its end */
         }
         if (items[2].revents) {
-            count_denials(self);
+            watch_connections(self);
         }
         if (count == 4 && items[3].revents) {
             nbp_gate_answer(&self->gate);

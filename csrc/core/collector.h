@@ -42,6 +42,8 @@ typedef struct {
     uint64_t received; /* snapshots of it that arrived */
     uint8_t *message;  /* owned: the latest snapshot, whole */
     size_t size;       /* bytes */
+    int64_t heard_ns;  /* when it was last heard: NBP_CLOCK_WALL */
+    int connection;    /* the descriptor that it came by; -1: which has ended since */
 } nbp_peer;
 
 typedef struct {
@@ -75,7 +77,8 @@ const char *nbp_collector_endpoint(const nbp_collector *self);
 nbp_collector_counts nbp_collector_count(nbp_collector *self);
 
 /* Copies what the processes sent last, in the order of their first snapshots, into
- * `*peers`: an array of `*count` that the caller hands to nbp_peers_free. */
+ * `*peers`: an array of `*count` that the caller hands to nbp_peers_free. A process
+ * that dies ends its connection; so does one that has a new one soon. */
 nbp_status nbp_collector_peers(nbp_collector *self, nbp_peer **peers, size_t *count);
 void nbp_peers_free(nbp_peer *peers, size_t count);
 

@@ -9,6 +9,7 @@ enum {
     MECHANISM_FRAME = 5, /* frames of a question */
     KEY_FRAME = 6,
     FRAMES = 7,
+    EVENT_SIZE = 6, /* bytes: which, 2, and its value, 4 */
 };
 
 static const char monitor[] = "inproc://nbprobe.gate";
@@ -36,12 +37,12 @@ open_questions(nbp_gate *self, void *context, void *socket, const char *client)
 bool
 nbp_gate_open(nbp_gate *self, void *context, void *socket, const char *client)
 {
-    const int failures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                         ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                         ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    const int wanted = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED;
     *self = (nbp_gate){0};
     if ((client != NULL && !open_questions(self, context, socket, client)) ||
-        zmq_socket_monitor(socket, monitor, failures) != 0) {
+        zmq_socket_monitor(socket, monitor, wanted) != 0) {
         return false;
     }
     self->events = zmq_socket(context, ZMQ_PAIR);
@@ -100,18 +101,27 @@ nbp_gate_answer(nbp_gate *self)
           frame == FRAMES && is_curve && is_known);
 }
 
-uint64_t
-nbp_gate_denials(nbp_gate *self)
+bool
+nbp_gate_next(nbp_gate *self, nbp_gate_event *event, int *connection)
 {
-    uint64_t count = 0;
+    bool is_one = false;
     zmq_msg_t part;
     zmq_msg_init(&part);
-    while (zmq_msg_recv(&part, self->events, ZMQ_DONTWAIT) >= 0) {
+    while (!is_one && zmq_msg_recv(&part, self->events, ZMQ_DONTWAIT) >= 0) {
         /* An event is two frames: which it was, and the address. */
-        count += zmq_msg_more(&part) ? 1 : 0;
+        uint16_t kind = 0;
+        int32_t value = 0;
+        is_one = zmq_msg_more(&part) && zmq_msg_size(&part) == EVENT_SIZE;
+        if (is_one) {
+            const uint8_t *data = zmq_msg_data(&part);
+            memcpy(&kind, data, sizeof(kind));
+            memcpy(&value, data + sizeof(kind), sizeof(value));
+            *event = kind == ZMQ_EVENT_DISCONNECTED ? NBP_GATE_ENDED : NBP_GATE_DENIED;
+            *connection = value;
+        }
     }
     zmq_msg_close(&part);
-    return count;
+    return is_one;
 }
 
 void

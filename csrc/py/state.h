@@ -57,11 +57,13 @@ int nbp_add_clock(PyObject *module);
 int nbp_add_collector(PyObject *module);
 int nbp_add_config(PyObject *module);
 int nbp_add_counters(PyObject *module);
+int nbp_add_courier(PyObject *module);
 int nbp_add_deepsize(PyObject *module);
 int nbp_add_engine(PyObject *module);
 int nbp_add_fit(PyObject *module);
 int nbp_add_frames(PyObject *module);
 int nbp_add_heap(PyObject *module);
+int nbp_add_keys(PyObject *module);
 int nbp_add_lastword(PyObject *module);
 int nbp_add_logicallines(PyObject *module);
 int nbp_add_loop(PyObject *module);
@@ -75,6 +77,7 @@ int nbp_add_processes(PyObject *module);
 int nbp_add_rss(PyObject *module);
 int nbp_add_rsssampler(PyObject *module);
 int nbp_add_sampler(PyObject *module);
+int nbp_add_snapshots(PyObject *module);
 int nbp_add_stats(PyObject *module);
 
 /* Sets the Python exception that stands for `status`; `what` names the operation that

@@ -322,9 +322,8 @@ def _start() -> None:
         ABANDON.clear()
         if inherited is not None:
             left.append(inherited.abandon())
-        try:
-            config = _configuration(folder)
-        except OSError:
+        config = _configuration(folder)
+        if config is None:
             for end in filter(callable, left):
                 end()
             return  # no profile runs any more
@@ -336,17 +335,25 @@ def _start() -> None:
         _leave_note(folder, error)
 
 
-def _configuration(folder: str) -> dict[str, Any]:
+def _configuration(folder: str) -> dict[str, Any] | None:
     """Give what to do: of the profile on this machine, else of a collector elsewhere."""
+    config: dict[str, Any]
+    if folder:
+        try:
+            with open(os.path.join(folder, CONFIG), "rb") as file:
+                config = json.load(file)
+        except OSError:
+            pass  # that profile is over
+        else:
+            return config
+    if REMOTE not in os.environ:
+        return None
     try:
-        with open(os.path.join(folder, CONFIG), "rb") as file:
-            config: dict[str, Any] = json.load(file)
-    except OSError:
-        if REMOTE not in os.environ:
-            raise
         config = json.loads(os.environ[REMOTE])
-        if not config["keys"]:
-            raise ValueError(f"{REMOTE} has no keys") from None
+    except ValueError as error:
+        raise ValueError(f"{REMOTE} is damaged: {error}") from None
+    if not isinstance(config, dict) or not config.get("keys"):
+        raise ValueError(f"{REMOTE} has no keys")
     return config
 
 
@@ -362,14 +369,19 @@ def attach() -> None:
 
 
 def _leave_note(folder: str, error: Exception) -> None:
-    """Tell the parent why this process is not profiled; to it alone."""
-    if not folder:
-        return  # it is on another machine
+    """Tell the parent why this process is not profiled, or who reads what it prints.
+
+    A collector on another machine cannot be told.
+    """
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
     try:
-        with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
-            file.write(f"{type(error).__name__}: {error}".splitlines()[0])
-    except OSError:
-        pass  # the profile is over
+        if folder:
+            with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
+                file.write(reason)
+        elif sys.stderr is not None:
+            print(f"nbprobe: this process is not profiled: {reason}", file=sys.stderr)
+    except (OSError, ValueError):
+        pass  # the profile is over, or nobody reads
 
 
 def _finish() -> None:

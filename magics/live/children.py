@@ -270,7 +270,7 @@ class Children:
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".snapshot"):
                 with open(os.path.join(self._folder, name), "rb") as file:
-                    rows.append((0, 0, file.read()))
+                    rows.append((0, 0, file.read(), 0, True))
         messages, self._damaged = latest(rows)
         return messages
 

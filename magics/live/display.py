@@ -17,13 +17,22 @@ from .._core import leave_out_thread
 from ..kernel import LeftOut
 from ..options import Option, Parsed
 from ..settings import LiveDisplay
-from . import LIVE, view
+from . import LIVE, view, view_waiting
 from .progress import NOTHING, Progress, Watch
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["NO_LIVE", "THREAD", "Live", "is_wanted", "live", "take_display"]
+__all__ = [
+    "NO_LIVE",
+    "THREAD",
+    "Live",
+    "Watcher",
+    "is_wanted",
+    "live",
+    "take_display",
+]
 
 NO_LIVE = Option(
     "no_live",
@@ -44,15 +53,37 @@ _GAP_S = 1.0  # later than due: the interpreter was not to be had
 _JOIN_S = 2.0
 
 
+_VIEWS: dict[type, Any] = {Progress: view, Waiting: view_waiting}
+
+
 class _Target(Protocol):
     def begin(self) -> None: ...
 
-    def show(self, magic: str, progress: Progress) -> None: ...
+    def show(self, magic: str, progress: Any) -> None: ...
 
     def end(self, note: str) -> None: ...
 
 
-def live(shell: InteractiveShell, magic: str, *, wanted: bool = True) -> Live:
+class Watcher(Protocol):
+    """What knows how a run stands."""
+
+    def progress(self) -> Progress | Waiting:
+        """Say it."""
+
+    def missed(self, seconds: float) -> None:
+        """Take down that the interpreter was not to be had in the last seconds."""
+
+    def close(self) -> None:
+        """Watch no more; again does nothing."""
+
+
+def live(
+    shell: InteractiveShell,
+    magic: str,
+    *,
+    wanted: bool = True,
+    watcher: Watcher | None = None,
+) -> Live:
     """Show how a magic's run stands, as long as the block takes that it is used with.
 
     Parameters
@@ -63,11 +94,13 @@ def live(shell: InteractiveShell, magic: str, *, wanted: bool = True) -> Live:
         As the user writes it: ``'%prun'``.
     wanted : bool
         False for nothing, as ``-q`` and ``--no-live`` say.
+    watcher : Watcher, optional
+        Knows how it stands; without, the thread that enters is looked at.
     """
     vars(shell).pop(_WAITING, None)
     settings = LiveDisplay.of(shell)
     target = _target(shell) if wanted and settings.enabled else None
-    return Live(magic, target, settings.after)
+    return Live(magic, target, settings.after, watcher)
 
 
 def is_wanted(options: Parsed) -> bool:
@@ -112,11 +145,12 @@ class _Notebook:
         # What is needed for the first time is not to be part of what is measured.
         view.html("", NOTHING)
 
-    def show(self, magic: str, progress: Progress) -> None:
+    def show(self, magic: str, progress: Any) -> None:
+        shown = _VIEWS[type(progress)]
         self._send(
             {
-                "text/plain": view.text(magic, progress),
-                "text/html": view.html(magic, progress),
+                "text/plain": shown.text(magic, progress),
+                "text/html": shown.html(magic, progress),
             }
         )
 
@@ -149,12 +183,14 @@ class _Terminal:
     def begin(self) -> None:
         pass
 
-    def show(self, magic: str, progress: Progress) -> None:
+    def show(self, magic: str, progress: Any) -> None:
         try:
             columns = os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
             columns = 0
-        line = view.one(magic, progress, columns or 80)  # 0: it does not know
+        line = _VIEWS[type(progress)].one(
+            magic, progress, columns or 80
+        )  # 0: it does not know
         encoding = self._stream.encoding or "ascii"
         line = line.encode(encoding, "replace").decode(encoding)
         self._stream.write(f"\r\x1b[K{line}")
@@ -170,14 +206,20 @@ class _Terminal:
 class Live:
     """A run that is watched, from entering to leaving."""
 
-    def __init__(self, magic: str, target: _Target | None, after: float) -> None:
+    def __init__(
+        self,
+        magic: str,
+        target: _Target | None,
+        after: float,
+        watcher: Watcher | None = None,
+    ) -> None:
         self._left_out = LeftOut()
         self._magic = magic
         self._target = target
         self._after = after
         self._stop = threading.Event()
         self._ready = threading.Event()
-        self._watch: Watch | None = None
+        self._watch = watcher
         self._thread: threading.Thread | None = None
         self._begin = 0.0
 
@@ -187,7 +229,8 @@ class Live:
             return self
         self._target.begin()
         self._begin = monotonic()
-        self._watch = Watch(threading.get_ident())
+        if self._watch is None:
+            self._watch = Watch(threading.get_ident())
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
         self._ready.wait(_JOIN_S)

@@ -10,7 +10,8 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from ..results import Result
 from .children import Gathered
 from .processes import Process
 from .reply import Replies, absent
+from .waiting import Roll
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -61,6 +63,8 @@ class Outcome:
         What the code raised on engines, as ipyparallel raises it.
     interrupted : bool
         Whether Ctrl-C ended it.
+    show_output : callable
+        Shows what the code printed, as ``%px`` does.
     """
 
     gathered: Gathered
@@ -68,6 +72,7 @@ class Outcome:
     slowest_ns: int
     error: Exception | None
     interrupted: bool
+    show_output: Callable[[], None]
 
     def result(self, tool: str, statement: str) -> Result:
         """Make one result of all.
@@ -150,7 +155,7 @@ def ask(
     cell: str | None = None,
     *,
     call: tuple[Any, ...] = (),
-    show_output: bool = False,
+    roll: Roll | None = None,
 ) -> Outcome:
     """Have the engines of a view run a magic, and wait for what they measured.
 
@@ -163,8 +168,8 @@ def ask(
         As the magic takes them.
     call : tuple
         A function and its arguments, for a line that says ``function(*arguments)``.
-    show_output : bool
-        Show what the code printed, as ``%px`` does.
+    roll : Roll, optional
+        Is told who has answered.
     """
     client, targets = _targets(view)
     session = secrets.randbits(63)
@@ -182,21 +187,24 @@ def ask(
         if each not in ids
     ]
     if not ids:
-        return Outcome(Gathered(tuple(gone)), 0, 0, None, False)
+        return Outcome(Gathered(tuple(gone)), 0, 0, None, False, lambda: None)
     start = perf_counter_ns()
     direct = client[ids]
     there = _library().interactive(_there)
     running = direct.apply_async(there, json.dumps(request), *call)
-    interrupted = _wait(client, running, ids)
+    interrupted = _wait(client, running, ids, roll or Roll())
     wall_ns = perf_counter_ns() - start
-    if show_output:
-        running.wait_for_output(1.0)
-        running.display_outputs()
     if not running.ready():
         replies = [_reply_of(each) for each in running.split()]
     else:
         replies = running.get(return_exceptions=True)
-    return _outcome(ids, replies, gone, session, wall_ns, interrupted)
+    outcome = _outcome(ids, replies, gone, session, wall_ns, interrupted)
+    return replace(outcome, show_output=partial(_show_output, running))
+
+
+def _show_output(running: Any) -> None:
+    running.wait_for_output(1.0)
+    running.display_outputs()
 
 
 def _there(request: str, *call):  # type: ignore[no-untyped-def]
@@ -216,18 +224,17 @@ def _there(request: str, *call):  # type: ignore[no-untyped-def]
     return import_module("nbprobe.live.engine").record(request, *call)
 
 
-def _wait(client: Any, running: Any, ids: list[int]) -> bool:
+def _wait(client: Any, running: Any, ids: list[int], roll: Roll) -> bool:
     """Wait for all; say whether Ctrl-C ended that, which it does on the engines too."""
+    every = list(zip(ids, running.split(), strict=True))
+    roll.begin(map(_name, ids))
     try:
         # Not for ever: a signal that another thread got would not wake us.
         while not running.ready():
             running.wait(_LOOK_S)
+            roll.answered(_name(number) for number, each in every if each.ready())
     except KeyboardInterrupt:
-        waiting = [
-            target
-            for target, each in zip(ids, running.split(), strict=True)
-            if not each.ready()
-        ]
+        waiting = [target for target, each in every if not each.ready()]
         client.send_signal("SIGINT", targets=waiting, block=False)
         end = monotonic() + _LAST_WORDS_S
         while not running.ready() and monotonic() < end:
@@ -275,7 +282,7 @@ def _outcome(
             errors.collect_exceptions(raised, "profile")
         except errors.CompositeError as composite:
             failure = composite.with_traceback(None)
-    return Outcome(gathered, wall_ns, slowest_ns, failure, interrupted)
+    return Outcome(gathered, wall_ns, slowest_ns, failure, interrupted, lambda: None)
 
 
 def _name(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
@@ -10,7 +11,9 @@ from ..cell import Cell
 from ..errors import EnginesError, MissingPackageError
 from ..options import Option, Parsed
 from ..results import Result
+from .display import is_wanted, live
 from .engines import Outcome, ask, find_view
+from .waiting import Roll
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -71,18 +74,19 @@ def on_engines(
     SyntaxError
         Of the code, which has been sent nowhere then.
     """
+    roll = Roll()
+    shown = f"%{tool} --engines"
     try:
         view, rest = find_view(shell, options.rest, shell.user_ns)
         statement = _source(shell, tool, line, cell, rest)
-        outcome = ask(
-            view,
-            tool,
-            f"{options.line(*_OURS)} -- {rest}",
-            cell,
-            show_output=True,
-        )
-        _refuse_usage(outcome)
-        result = outcome.result(tool, statement)
+        # The display has ended when what the engines printed is shown, below it.
+        with ExitStack() as at_the_end:
+            with live(shell, shown, wanted=is_wanted(options), watcher=roll):
+                request = f"{options.line(*_OURS)} -- {rest}"
+                outcome = ask(view, tool, request, cell, roll=roll)
+                at_the_end.callback(outcome.show_output)
+                _refuse_usage(outcome)
+                result = outcome.result(tool, statement)
     except (EnginesError, MissingPackageError, TypeError) as error:
         raise UsageError(f"%{tool} --engines: {error}") from None
     interrupt = KeyboardInterrupt() if outcome.interrupted else None

@@ -38,6 +38,10 @@ class Message:
         Sequence number of the first one of the process that arrived, and how many did; 0
         for a file.
     content : bytes
+    silent_ns : int
+        For how long nothing more of it has arrived, by the clock here.
+    is_connected : bool
+        Whether it is still there to send more, as far as that is known.
 
     Raises
     ------
@@ -45,10 +49,19 @@ class Message:
         If the content is damaged.
     """
 
-    def __init__(self, first: int, received: int, content: bytes) -> None:
+    def __init__(
+        self,
+        first: int,
+        received: int,
+        content: bytes,
+        silent_ns: int = 0,
+        is_connected: bool = True,
+    ) -> None:
         header, self.records = _core.read_snapshot(content)
         self.session, self.pid, self.parent, self.started_ns = header[:4]
         self.sequence, dropped, self.stage = header[4:]
+        self.silent_ns = silent_ns
+        self.is_connected = is_connected
         # A file stands for all that came before it; what was dropped never left.
         self.arrived = received or self.sequence - dropped
         self.lost = 0
@@ -87,13 +100,21 @@ class Message:
         return parse(self.records[1]) if len(self.records) > 1 else None
 
 
-def latest(rows: Iterable[tuple[int, int, bytes]]) -> tuple[list[Message], int]:
-    """Give the latest message of each process, and count those that were damaged."""
+def latest(
+    rows: Iterable[tuple[int, int, bytes, int, bool]],
+) -> tuple[list[Message], int]:
+    """Give the latest message of each process, and count those that were damaged.
+
+    Parameters
+    ----------
+    rows : iterable of tuple
+        What `Message` is made of.
+    """
     found: dict[tuple[int, int], Message] = {}
     damaged = 0
-    for first, received, content in rows:
+    for row in rows:
         try:
-            message = Message(first, received, content)
+            message = Message(*row)
         except ValueError:
             damaged += 1
             continue

@@ -56,7 +56,7 @@ def tables(result: LineResult) -> list[tuple[str, Table]]:
     if not result.is_remote:
         return []
     return remote_tables(
-        result.processes, _times(result), ("Own time by engine", _lines(result))
+        result.processes, _times(result), ("Own time by process", _lines(result))
     )
 
 

@@ -1,4 +1,4 @@
-"""What a statement does to memory on several engines."""
+"""What a statement does to memory on several engines, or in several processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..live.balance import Balance
-from ..live.processes import Process
+from ..live.processes import KINDS, Process
 from ..results import Result
 from .result import MemoryResult, Place, by_text
 
@@ -29,12 +29,14 @@ _FIGURES = (
 class EngineMemory(Result):
     """What one piece of code does to memory on each of several engines.
 
+    Or what each of several processes on other machines allocates; then there are no lines.
+
     Attributes
     ----------
     statement : str
         The code, as the user wrote it.
     processes : tuple of Process
-        All engines that were asked.
+        All engines that were asked, or processes that sent figures.
     labels : tuple of str
         Of those that answered.
     parts : tuple of MemoryResult
@@ -55,6 +57,11 @@ class EngineMemory(Result):
         """Refuse measurements of nobody, and none at all."""
         if len(self.labels) != len(self.parts) or not self.parts:
             raise ValueError("there must be a label for each of the parts, and a part")
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """What one of them and several are called: ``('engine', 'engines')``."""
+        return KINDS[self.processes[0].kind if self.processes else "engine"]
 
     def by_process(self) -> dict[str, MemoryResult]:
         """Give the measurement of each engine, by its label."""
@@ -97,10 +104,10 @@ class EngineMemory(Result):
         return sorted(rows, key=lambda row: -row[1])
 
     def records(self) -> list[dict[str, Any]]:
-        """Give one row for each engine that answered."""
+        """Give one row for each that answered."""
         return [
             {
-                "engine": label,
+                self.kinds[0]: label,
                 "peak_rss": part.peak_rss,
                 "increment_rss": part.increment_rss,
                 "peak_allocated": part.peak_allocated,

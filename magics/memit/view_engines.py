@@ -26,7 +26,7 @@ def headline(result: EngineMemory) -> str:
         f"{units.memory(round(balance.maximum))} resident at the most"
         f" ({one_line(balance.most)}), imbalance {balance.imbalance:.0%};"
         f" {units.memory(result.allocated_bytes)} allocated on"
-        f" {units.plural(len(result.parts), 'engine')}"
+        f" {units.plural(len(result.parts), result.kinds[0])}"
     )
 
 
@@ -153,6 +153,7 @@ def html(result: EngineMemory) -> str:
         below=headline(result).partition(" ")[2].partition(" ")[2],
         warnings=_warnings(result),
         figures=_figures(result),
+        kinds=result.kinds[1].capitalize(),
         engines=_engines(result),
         lines=_lines(result),
         statement=result.statement,

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(400)
 LOAD = """%load_ext nbprobe
 %config TimeitMagics.budget = 0.05
 %config LiveDisplay.after = 0.1
-import ast, ctypes, json, time
+import ast, ctypes, json, multiprocessing, time
 import numpy
 hold = ctypes.PyDLL(None).usleep
 square = numpy.ones((300, 300))
@@ -50,13 +50,36 @@ def work(text):
         name = type(node).__name__
         counts[name] = counts.get(name, 0) + 1
     return json.loads(json.dumps(counts))
+def pool():
+    with multiprocessing.get_context("fork").Pool(2) as workers:
+        workers.map(work, [source] * 6)
+        workers.close()
+        workers.join()
 source = "def f(x):\\n    return [x + 1 for x in range(x)]\\n" * 20"""
+
+# Its engines come up while the other cells run.
+START = """import logging
+import ipyparallel
+cluster = ipyparallel.Cluster(n=2, log_level=logging.ERROR, delay=0)
+cluster.start_cluster_sync();"""
+
+CONNECT = """client = cluster.connect_client_sync()
+client.wait_for_engines(2, interactive=False)
+lines = In[1].splitlines()
+code = "\\n".join(line for line in lines if not line.startswith("%"))
+client[:].execute(code, block=True)
+client[:].scatter("share", [0, 1], flatten=True, block=True);"""
+
+STOP = """client.close()
+cluster.stop_cluster_sync()"""
 
 MARKUP = "<b id='bold' style='color: #c00'>bold</b><svg><text>drawn</text></svg>"
 
 # Each with something that must be there to be read.
 CELLS = {
     "load": (LOAD, ""),
+    "children": ("%prun --children pool()", "2 child processes: 2 finished"),
+    "start": (START, ""),
     "markup": (f"from IPython.display import HTML\nHTML({MARKUP!r})", "bold"),
     "timeit": ("%timeit sorted([3, 1, 2])", "the statement ran"),
     "comparison": ("%timeit --vs \"len('<b>&')\" len('x')", "against"),
@@ -72,12 +95,18 @@ CELLS = {
     "cycles": ("%cycles work(source)", "The collector since the start"),
     "why": ("%why leaf", "to let go"),
     "references": ("%show_backrefs --sizes leaf", "As text"),
+    "connect": (CONNECT, ""),
+    "engines": ("%prun --engines time.sleep(share); work(source)", "imbalance"),
+    "engines' lines": ("%lprun --engines work(source)", "Own time by process"),
+    "engines' memory": ("%memit --engines bytes(10**6 * (1 + share))", "Engines"),
+    "engines' time": ("%timeit --engines sum(range(100 + share))", "engine 1"),
+    "stop": (STOP, ""),
     "live loop": ("%prun loop(1)", "1 thread"),
     "live numpy": ("%mprun multiply(1)", "multiply"),
     "live sleep": ("%memit time.sleep(1)", "time.sleep"),
     "live held": ("%prun --sample held(1.3)", "samples"),
 }
-SHOWN = [name for name in CELLS if name != "load"]
+SHOWN = [name for name, (_, expected) in CELLS.items() if expected]
 LIVE = [name for name in CELLS if name.startswith("live")]
 
 # Every new text that a cell shows while it runs.
@@ -273,6 +302,15 @@ def test_a_long_run_is_shown_while_it_runs(seen: All, name: str) -> None:
     assert called.get(name, CELLS[name][0].split()[1].split("(")[0]) in texts[-1]
     explained = "one call kept the interpreter for 1." in texts[-1]
     assert explained is (name == "live held")
+
+
+def test_who_has_answered_is_shown_while_engines_run(seen: All) -> None:
+    texts = seen.live["engines"]
+    assert 2 <= len(texts) <= 20
+    assert all("%prun --engines is running" in text for text in texts)
+    # The one that sleeps is waited for.
+    assert "1 of 2 engines answered" in texts[-1]
+    assert "engine 1" in texts[-1] and texts[-1].count("running") == 2
 
 
 def test_the_harness_tells_readers_apart(seen: All) -> None:

@@ -105,6 +105,43 @@ test_the_last_snapshot_of_each_process_is_kept(void)
     CHECK(collector == NULL && courier == NULL);
 }
 
+/* The connection of the one process that has sent something. */
+static int
+connection_of(nbp_collector *collector)
+{
+    nbp_peer *peers = NULL;
+    size_t count = 0;
+    CHECK_EQ(nbp_collector_peers(collector, &peers, &count), NBP_OK);
+    CHECK_EQ(count, 1);
+    int connection = count == 1 ? peers[0].connection : 0;
+    nbp_peers_free(peers, count);
+    return connection;
+}
+
+static void
+test_the_end_of_a_connection_is_seen(void)
+{
+    nbp_collector *collector = NULL;
+    CHECK_EQ(nbp_collector_open(&collector, ipc, SESSION, NULL), NBP_OK);
+    /* It may make another: then it is there again. */
+    for (uint64_t sequence = 1; sequence < 3; sequence++) {
+        nbp_courier *courier = NULL;
+        CHECK_EQ(nbp_courier_open(&courier, ipc, NULL), NBP_OK);
+        CHECK(send_snapshot(courier, SESSION, 1, sequence));
+        CHECK_EQ(wait_for(collector, sequence).received, sequence);
+        CHECK(connection_of(collector) >= 0);
+        nbp_courier_close(&courier, PATIENCE_MS);
+        for (int round = 0; round < PATIENCE_MS / 2; round++) {
+            if (connection_of(collector) < 0) {
+                break;
+            }
+            nap();
+        }
+        CHECK_EQ(connection_of(collector), -1);
+    }
+    nbp_collector_close(&collector);
+}
+
 /* Not under AddressSanitizer: its allocator stays locked in a child that is forked
  * while one of libzmq's threads allocates. */
 static void
@@ -219,6 +256,7 @@ main(void)
     }
     snprintf(ipc, sizeof(ipc), "ipc://%s/socket", directory);
     test_the_last_snapshot_of_each_process_is_kept();
+    test_the_end_of_a_connection_is_seen();
     test_a_forked_child_leaves_inherited_sockets_alone();
     test_nobody_listens();
     test_over_tcp_only_the_right_key_is_let_in();

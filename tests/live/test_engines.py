@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from typing import Any
 
 import ipyparallel
@@ -12,6 +13,7 @@ import pytest
 
 import nbprobe
 from nbprobe import live
+from nbprobe.live import LIVE, display, view_waiting
 from nbprobe.live.balance import Balance
 from nbprobe.live.engines import ask
 from nbprobe.lprun.result import LineResult
@@ -238,11 +240,13 @@ def test_a_killed_engine_leaves_the_others_results(client: Any, view: Any) -> No
 
 
 def test_an_interrupt_shows_what_ran(
-    connected: Session, monkeypatch: pytest.MonkeyPatch
+    connected: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     import _thread
-    import threading
 
+    shown = Shown(tmp_path / "seen")
+    monkeypatch.setattr(display, "_target", lambda shell: shown)
+    connected.run("%config LiveDisplay.after = 0.01")
     connected.run("%px import time")
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
@@ -251,6 +255,64 @@ def test_an_interrupt_shows_what_ran(
     assert isinstance(ran.error, KeyboardInterrupt)
     assert "4 engines: 4 ended by an error" in ran.stdout
     assert "(leaf)" in ran.stdout
+    # The display has ended before, and waits for no other result.
+    assert shown.texts[-1] == ""
+    assert LIVE not in {thread.name for thread in threading.enumerate()}
+
+
+class Shown:
+    """Keeps what a display would show, and lets the last engine go on."""
+
+    def __init__(self, seen: Any) -> None:
+        self.texts: list[str] = []
+        self._seen = seen
+
+    def begin(self) -> None:
+        pass
+
+    def show(self, magic: str, progress: Any) -> None:
+        self.texts.append(view_waiting.text(magic, progress))
+        if "3 of 4 engines answered" in self.texts[-1]:
+            self._seen.touch()
+
+    def end(self, note: str) -> None:
+        self.texts.append(note)
+
+
+@pytest.mark.parametrize("magic", ["prun", "lprun", "memit", "timeit -n 1 -r 1"])
+def test_who_has_answered_is_shown_meanwhile(
+    connected: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, magic: str
+) -> None:
+    shown = Shown(tmp_path / "seen")
+    monkeypatch.setattr(display, "_target", lambda shell: shown)
+    connected.run("%config LiveDisplay.after = 0.01")
+    connected.run("%px import os, time")
+    # The last one waits until it is shown that the others have answered, or for a minute.
+    wait = f"share < 1000 or os.path.exists({str(tmp_path / 'seen')!r})"
+    ran = connected.run(
+        f"%{magic} --engines view next(n for n in range(6000)"
+        f" if {wait} or n == 5999 or time.sleep(0.01))"
+    )
+    assert ran.error is None
+    name = f"%{magic.split()[0]} --engines: "
+    assert all(text.startswith(name) for text in shown.texts[:-1])
+    three = next(text for text in shown.texts if "3 of 4 engines answered" in text)
+    assert three.splitlines()[1].startswith("engine 3  ")
+    assert shown.texts[-1] == ""
+    assert LIVE not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("option", ["-q", "--no-live", "enabled = False"])
+def test_the_display_can_be_turned_off(
+    connected: Session, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    shown: list[bool] = []
+    monkeypatch.setattr(display, "_target", lambda shell: shown.append(True))
+    if "=" in option:
+        connected.run(f"%config LiveDisplay.{option}")
+        option = ""
+    assert connected.run(f"%prun {option} --engines client[0] share").error is None
+    assert shown == []
 
 
 def test_usage_errors_are_one_line(connected: Session, monkeypatch: Any) -> None:
@@ -302,7 +364,7 @@ def test_lines_are_added_up(connected: Session) -> None:
         for label, part in result.by_process().items()
     }
     assert balance.most == max(of_line, key=lambda label: of_line[label])
-    assert "Own time by engine" in result._repr_mimebundle_()["text/html"]
+    assert "Own time by process" in result._repr_mimebundle_()["text/html"]
 
 
 def test_lines_of_a_function_that_was_sent_have_their_text(view: Any) -> None:

@@ -90,7 +90,7 @@ def test_the_latest_of_each_process_counts(collector: _core.Collector) -> None:
     wait_for(collector, 4)
     latest = [
         (first, received, _core.read_snapshot(message)[1])
-        for first, received, message in collector.peers()
+        for first, received, message, *_ in collector.peers()
     ]
     assert latest == [(4, 3, [b"6"]), (1, 1, [b"other"])]
     courier.close(1000)

@@ -32,7 +32,10 @@ def _start() -> None:
     # Nothing of nbprobe is here to send it with: a note in the private folder.
     folder = os.environ.get("NBPROBE_CHILDREN")
     if not folder:
-        return  # nor is there a folder: the parent is on another machine
+        # Nor is there a folder: who wants to know is on another machine.
+        if sys.stderr is not None:
+            print(f"nbprobe: this process is not profiled: {reason}", file=sys.stderr)
+        return
     try:
         with open(os.path.join(folder, f"{os.getpid()}.note"), "x") as file:
             file.write(f"{sys.executable}: {reason}")
