@@ -49,7 +49,10 @@ class Peek:
 
 
 _METHOD = re.compile(r"<(?:slot wrapper|method) '(.+)' of '(.+)' objects>")
-_BUILT_IN = re.compile(r"<built-in method (?:builtins\.)?(.+)>")
+# Of a method of a type cProfile tells the address, which says nothing to anybody.
+_BUILT_IN = re.compile(
+    r"<built-in method (?:builtins\.)?(.+?)(?: of type object at 0x[0-9a-f]+)?>"
+)
 
 
 def short(name: str) -> str:

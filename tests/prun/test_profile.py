@@ -334,6 +334,7 @@ def test_functions_in_c_are_named_as_they_are_written() -> None:
     assert short("<built-in method builtins.len>") == "len"
     assert short("<built-in method time.sleep>") == "time.sleep"
     assert short("<method 'append' of 'list' objects>") == "list.append"
+    assert short("<built-in method __new__ of type object at 0x7f8f2>") == "__new__"
     assert short("<listcomp>") == "<listcomp>"
 
 
