@@ -31,6 +31,9 @@ def run(options: Parsed) -> int:
     print(f"mprof: Sampling memory every {options.interval}s\nrunning new process")
     if _is_python(program, options):
         program, command = _as_python(program, path, options)
+    if os.path.exists(path):
+        # The program and we add to it. To a recording that is there mprof adds another.
+        _opened(path, "w").close()
     try:
         process = subprocess.Popen(program)
     except OSError as error:
@@ -159,9 +162,9 @@ def _path(options: Parsed) -> str:
     return str(options.output or name)
 
 
-def _opened(path: str) -> IO[str]:
+def _opened(path: str, mode: str = "a") -> IO[str]:
     # Whole lines at a time: the program itself appends its functions to the same file.
-    return open(path, "a", buffering=1, encoding="utf-8")
+    return open(path, mode, buffering=1, encoding="utf-8")
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -180,9 +183,6 @@ def _as_python(program: list[str], path: str, options: Parsed) -> tuple[list[str
     if not os.path.basename(program[0]).startswith("python"):
         program = [sys.executable, *program]
     command = _joined(program)
-    if options.multiprocess:
-        # As mprof does: the processes are what is wanted, not the functions.
-        return program, command
     children = CHILDREN if options.include_children else "alone"
     flags = ["-m", "nbprobe.memit.stamped", path, children]
     return [program[0], *flags, *program[1:]], command

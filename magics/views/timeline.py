@@ -71,7 +71,7 @@ def timeline(
     Parameters
     ----------
     series : sequence of Series
-        The first one's highest point is marked.
+        The highest point of all is marked.
     bars : sequence of Bar
         Functions that ran: a pair of brackets each, or with `flame` a row for each depth
         below the chart.
@@ -97,21 +97,23 @@ def timeline(
     legend: list[tuple[str, str]] = []
     for index, each in enumerate(shown):
         legend.append(chart.series(each, _COLOURS[index % len(_COLOURS)]))
-    chart.highest(shown[0])
+    highest = max(shown, key=lambda each: max(each.values))
+    chart.highest(highest)
     bottom = _TOP + _TALL + 24
     if flame:
-        bottom = chart.flame(bars[:_BARS], bottom)
+        bottom, names = chart.flame(bars[:_BARS], bottom, len(shown))
+        legend += names
     else:
-        legend += chart.brackets(bars[:_BARS])
+        legend += chart.brackets(bars[:_BARS], len(shown))
     if len(series) > len(shown):
         legend.append((GREY, f"and {len(series) - len(shown):,} more processes"))
     if len(bars) > _BARS:
         legend.append((GREY, f"and {len(bars) - _BARS:,} more runs of functions"))
     bottom = chart.legend([each for each in legend if each[1]], bottom)
-    peak = max(shown[0].values)
+    peak = max(highest.values)
     alt = (
         f"{title}: {units.seconds(chart.width)}, {units.memory(min(ys))} to"
-        f" {units.memory(max(ys))}, {shown[0].name or 'highest'} {units.memory(peak)}"
+        f" {units.memory(max(ys))}, {highest.name or 'highest'} {units.memory(peak)}"
     )
     return picture(chart.shapes, alt, _WIDTH, math.ceil(bottom + 6))
 
@@ -209,14 +211,17 @@ class _Chart:
         style = f"fill='{ORANGE}'"
         self.shapes.append(text(x + shift, y - 4, units.memory(peak, 4), anchor, style))
 
-    def brackets(self, bars: Sequence[Bar]) -> list[tuple[str, str]]:
-        """Put each run between brackets; give the legend, a line for each function."""
+    def brackets(self, bars: Sequence[Bar], used: int) -> list[tuple[str, str]]:
+        """Put each run between brackets; give the legend, a line for each function.
+
+        So many colours are `used` by the courses.
+        """
         runs: dict[str, list[float]] = {}
         for bar in bars:
             runs.setdefault(bar.name, []).append(bar.end - bar.start)
         known = list(runs)
         for bar in bars:
-            colour = _colour(known.index(bar.name))
+            colour = _colour(known.index(bar.name) + used)
             style = f"stroke='{colour}' stroke-width='2'"
             for time, value, side in (
                 (bar.start, bar.start_value, 5.0),
@@ -234,14 +239,21 @@ class _Chart:
         for index, (name, times) in enumerate(list(runs.items())[:_NAMES]):
             often = f", {len(times):,} runs" if len(times) > 1 else ""
             took = units.seconds(sum(times))
-            legend.append((_colour(index), f"{shorten(name, 60)} {took}{often}"))
+            colour = _colour(index + used)
+            legend.append((colour, f"{shorten(name, 60)} {took}{often}"))
         if len(runs) > _NAMES:
             legend.append((GREY, f"and {len(runs) - _NAMES:,} more functions"))
         return legend
 
-    def flame(self, bars: Sequence[Bar], top: float) -> float:
-        """Draw a row for each depth; give where the last one ends."""
+    def flame(
+        self, bars: Sequence[Bar], top: float, used: int
+    ) -> tuple[float, list[tuple[str, str]]]:
+        """Draw a row for each depth; give where the last one ends, and the legend.
+
+        In it are the functions whose bars are all too short for their names.
+        """
         known: dict[str, int] = {}
+        named: set[str] = set()
         deepest = -1
         for bar in sorted(bars, key=lambda bar: (bar.level, bar.start)):
             if bar.level >= _LEVELS:
@@ -250,7 +262,7 @@ class _Chart:
             index = known.setdefault(bar.name, len(known))
             left, right = self.x(bar.start), self.x(bar.end)
             y = top + bar.level * _ROW
-            style = f"rx='1.5' fill='{_colour(index)}'"
+            style = f"rx='1.5' fill='{_colour(index + used)}'"
             self.shapes.append(
                 rect(left, y, max(right - left - 0.8, 0.8), _ROW - 1, style)
             )
@@ -258,7 +270,16 @@ class _Chart:
             if letters >= 3:
                 name = shorten(bar.name, letters)
                 self.shapes.append(text(left + 4, y + 12, name, "start", "fill='#fff'"))
-        return top + (deepest + 1) * _ROW + 6
+                if name == bar.name:
+                    named.add(name)
+        unnamed = [each for each in known.items() if each[0] not in named]
+        legend = [
+            (_colour(index + used), shorten(name, 60))
+            for name, index in unnamed[:_NAMES]
+        ]
+        if len(unnamed) > _NAMES:
+            legend.append((GREY, f"and {len(unnamed) - _NAMES:,} more functions"))
+        return top + (deepest + 1) * _ROW + 6, legend
 
     def legend(self, entries: Sequence[tuple[str, str]], top: float) -> float:
         """Name the colours, two entries a row; give where the last one ends."""
@@ -273,8 +294,8 @@ class _Chart:
 
 
 def _colour(index: int) -> str:
-    # Not the first one, which is the course's own.
-    return (*_COLOURS[1:], ORANGE)[index % len(_COLOURS)]
+    # The courses come first; the last one is also that of the highest point.
+    return (*_COLOURS, ORANGE)[index % (len(_COLOURS) + 1)]
 
 
 def _memory_ticks(low: float, high: float) -> Iterator[float]:

@@ -115,6 +115,18 @@ def test_children_are_not_counted_twice(folder: Path) -> None:
     assert all(course.peak_mib > 50 for course in recording.processes)
 
 
+def test_functions_are_recorded_beside_processes_in_a_file_of_its_own(
+    folder: Path,
+) -> None:
+    (folder / "script.py").write_text("@profile\ndef work(): pass\nwork()")
+    for _ in range(2):
+        run = ["mprof", "run", "-E", "-M", "-T", "0.05", "-o", "a.dat", "script.py"]
+        assert main(run) == 0
+    (span,) = read("a.dat").spans
+    assert span.name == "__main__.work"
+    assert Path("a.dat").read_text().count("CMDLINE") == 1
+
+
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["sleep", "30"]) as process:

@@ -12,6 +12,8 @@ import pytest
 from nbprobe.errors import ResultFileError
 from nbprobe.memit.recording import Course, Recording, Span, read
 from nbprobe.results import load
+from nbprobe.views.colours import BLUE, MAGENTA, VIOLET
+from nbprobe.views.timeline import Bar, Series, timeline
 
 RECORDING = Recording(
     "python script.py 'a b'",
@@ -108,3 +110,20 @@ def test_a_window_is_in_seconds_from_the_beginning() -> None:
     assert part.main.mib == (20.0,)
     assert [span.name for span in part.spans] == ["__main__.outer"]
     assert part.processes[0].mib == ()
+
+
+FUNCTIONS = [("long", 0.0, 8.0), ("brief", 8.1, 8.2)]
+
+
+def test_short_functions_are_named_below_their_bars() -> None:
+    bars = [Bar(name, start, 1.0, end, 2.0, 0) for name, start, end in FUNCTIONS]
+    courses = [Series("itself", (0.0, 9.0), (1.0, 2.0)), Series("7", (1.0,), (5.0,))]
+    picture = timeline(courses, bars, flame=True, title="t")
+    assert picture is not None
+    # THEN each has its name once: in its bar, or in the legend with a colour of its own
+    assert picture.svg.count(">long<") == picture.svg.count(">brief<") == 1
+    assert picture.alt.endswith("7 5 B")
+    by_name = {"itself": BLUE, "7": VIOLET, "brief": MAGENTA}
+    for name, colour in by_name.items():
+        before = picture.svg[: picture.svg.index(f">{name}<")]
+        assert before[before.rindex("fill='#") :].startswith(f"fill='{colour}'")
