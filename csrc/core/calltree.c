@@ -279,11 +279,12 @@ nbp_calltree_destroy(nbp_calltree **self_p)
 
 /* ---- the stack ---- */
 
+/* Room for `more` calls above the `depth` that there are. */
 static bool
-grow_stack(tree *self, size_t needed)
+grow_stack(tree *self, size_t depth, size_t more)
 {
-    size_t deepest = self->deepest, depth = depth_of(self);
-    while (deepest < needed) {
+    size_t deepest = self->deepest;
+    while (deepest < depth + more) {
         deepest *= 2;
     }
     if (deepest > DEEPEST) {
@@ -316,7 +317,7 @@ nbp_calltree_enter_anew(nbp_calltree *hot, const void *activation, const void *k
     tree *self = whole(hot);
     nbp_calltree_book(hot, now);
     size_t depth = depth_of(self);
-    if (hot->beyond > 0 || (depth == self->deepest && !grow_stack(self, depth + 1))) {
+    if (hot->beyond > 0 || (depth == self->deepest && !grow_stack(self, depth, 1))) {
         return drop_call(self);
     }
     bool is_new = false;
@@ -380,7 +381,7 @@ go_on(tree *self, size_t index)
 {
     strand back = self->strands[index];
     size_t depth = depth_of(self);
-    if (depth + back.count > self->deepest && !grow_stack(self, depth + back.count)) {
+    if (depth + back.count > self->deepest && !grow_stack(self, depth, back.count)) {
         return false;
     }
     memcpy(self->hot.top + 1, back.records, back.count * sizeof(*back.records));

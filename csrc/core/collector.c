@@ -138,7 +138,7 @@ keep(nbp_collector *self, const nbp_snapshot *header, const void *data, size_t s
     peer->received++;
     peer->heard_ns = nbp_clock_now_ns(NBP_CLOCK_WALL);
     peer->connection = connection;
-    if (header->sequence <= peer->last.sequence) {
+    if (peer->message != NULL && header->sequence <= peer->last.sequence) {
         free(copy); /* a newer one is here already */
         return;
     }

@@ -185,6 +185,24 @@ nbp_alloctable_costs(nbp_alloctable_t *self, nbp_measure *measure, uint32_t *cou
     return costs;
 }
 
+bool
+nbp_alloctable_frames(nbp_alloctable_t *self, const nbp_measure *measure, uint32_t site,
+                      nbp_site_frame *frames, uint32_t *count)
+{
+    bool native;
+    nbp_alloctable_lock(self);
+    bool known = measure->sites != NULL && site < nbp_sites_count(measure->sites);
+    if (known) {
+        const nbp_site_frame *there =
+            nbp_sites_frames(measure->sites, site, count, &native);
+        if (*count > 0) {
+            memcpy(frames, there, *count * sizeof(*frames));
+        }
+    }
+    nbp_alloctable_unlock(self);
+    return known;
+}
+
 /* Where alive blocks are copied to. */
 typedef struct {
     nbp_alive_block *blocks;

@@ -68,6 +68,11 @@ void nbp_alloctable_reset_peak(nbp_alloctable_t *self, nbp_measure *measure);
 nbp_site_cost *nbp_alloctable_costs(nbp_alloctable_t *self, nbp_measure *measure,
                                     uint32_t *count);
 
+/* Copies the frames of one of its places, at most NBP_SITE_FRAMES_MOST, and how many
+ * they are; false when the measurement has been released meanwhile. */
+bool nbp_alloctable_frames(nbp_alloctable_t *self, const nbp_measure *measure,
+                           uint32_t site, nbp_site_frame *frames, uint32_t *count);
+
 /* The blocks of a measurement that are alive, copied: owned by the caller, `*count` of
  * them. NULL when there are none or no memory. Mapped pages are not among them. */
 typedef struct {

@@ -227,7 +227,7 @@ look(nbp_sampler *self)
         nbp_thread_view view;
         nbp_peek_forget(self->peek);
         /* Threads come in the same order as a rule. */
-        bool ahead = i < known && self->alive[i] == address;
+        bool ahead = i < MOST_AHEAD && i < known && self->alive[i] == address;
         int status =
             ahead ? nbp_stacks_thread_of(self->peek, &self->layout, self->interpreter,
                                          address, self->heads[i], &view)

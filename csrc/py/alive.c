@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The Python functions that are alive. */
 #include "compat.h"
+#include "gcobjects.h"
 #include "state.h"
 
 /* Appends `function` to the list of its code's file in `files`. */
@@ -36,10 +37,7 @@ PyDoc_STRVAR(functions_by_file_doc, "functions_by_file($module, /)\n"
 static PyObject *
 functions_by_file(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    PyObject *gc = PyImport_ImportModule("gc");
-    PyObject *objects =
-        gc == NULL ? NULL : PyObject_CallMethod(gc, "get_objects", NULL);
-    Py_XDECREF(gc);
+    PyObject *objects = nbp_gc_objects();
     PyObject *files = objects == NULL ? NULL : PyDict_New();
     for (Py_ssize_t i = 0; files != NULL && i < PyList_GET_SIZE(objects); i++) {
         PyObject *object = PyList_GET_ITEM(objects, i);

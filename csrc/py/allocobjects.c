@@ -70,9 +70,13 @@ is_alive(const search *self, PyObject *op)
     return self->alive[at] != NULL;
 }
 
+/* A dead object is passed over, see heaprefs.c. */
 static bool
 append(PyObject ***items, size_t *count, size_t *room, PyObject *op)
 {
+    if (Py_REFCNT(op) <= 0) {
+        return true;
+    }
     if (*count == *room) {
         size_t more = *room == 0 ? 1024 : 2 * *room;
         PyObject **larger = realloc(*items, more * sizeof(**items));
@@ -214,9 +218,9 @@ done:
     return list;
 }
 
-/* Finds the objects and gives what `give` makes of them. */
+/* Finds the objects and gives them, or how many of each type there are. */
 static PyObject *
-find(const nbp_measure *measure, PyObject *(*give)(const search *, PyObject *))
+find(const nbp_measure *measure, bool by_type)
 {
     PyObject *prepared = nbp_walk_prepare(); /* owned */
     if (prepared == NULL) {
@@ -234,7 +238,7 @@ find(const nbp_measure *measure, PyObject *(*give)(const search *, PyObject *))
         PyErr_NoMemory();
     }
     else {
-        list = give(&self, prepared);
+        list = by_type ? counted(&self, prepared) : listed(&self, prepared);
     }
     nbp_pointermap_clear(&self.seen);
     free(self.alive);
@@ -247,11 +251,11 @@ find(const nbp_measure *measure, PyObject *(*give)(const search *, PyObject *))
 PyObject *
 nbp_alloc_objects(const nbp_measure *measure)
 {
-    return find(measure, listed);
+    return find(measure, false);
 }
 
 PyObject *
 nbp_alloc_types(const nbp_measure *measure)
 {
-    return find(measure, counted);
+    return find(measure, true);
 }

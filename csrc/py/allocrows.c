@@ -158,15 +158,23 @@ add_place(rows *self, const nbp_measure *measure, uint32_t site,
           const nbp_site_cost *cost)
 {
     uint32_t count = 0;
-    bool native;
-    if (cost->allocated_blocks == 0) {
+    /* Copied, and the code kept: what is allocated here is a new place itself while the
+     * measurement is open, and moves the others; a collection may run code that opens
+     * it anew. */
+    nbp_site_frame frames[NBP_SITE_FRAMES_MOST];
+    if (cost->allocated_blocks == 0 ||
+        !nbp_alloctable_frames(nbp_alloc_table(), measure, site, frames, &count)) {
         return 0; /* a place of another measurement */
     }
-    const nbp_site_frame *frames =
-        nbp_sites_frames(measure->sites, site, &count, &native);
+    for (uint32_t i = 0; i < count; i++) {
+        Py_INCREF((PyObject *)frames[i].code);
+    }
     PyObject *key = key_of(self, frames, count); /* owned */
     Py_ssize_t row = key == NULL ? -1 : row_of(self, key);
     Py_XDECREF(key);
+    for (uint32_t i = 0; i < count; i++) {
+        Py_DECREF((PyObject *)frames[i].code);
+    }
     if (row < 0) {
         return -1;
     }

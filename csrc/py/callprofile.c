@@ -107,37 +107,52 @@ on_event(PyObject *arg_of_profile, PyFrameObject *frame, int what, PyObject *arg
 }
 
 /* Makes ours the profile function of a thread, and remembers which it was. */
-static int
+static void
 take_over(nbp_calls *self, PyThreadState *thread)
 {
     if (thread->c_profilefunc == on_event && thread->c_profileobj == (PyObject *)self) {
-        return 0;
+        return;
     }
     nbp_call_thread *here = nbp_calls_thread(self, thread);
     if (here == NULL) {
         self->unseen++;
-        return 0;
+        return;
     }
+    PyObject *older = here->previous_arg;
     here->previous = thread->c_profilefunc;
-    Py_XSETREF(here->previous_arg, Py_XNewRef(thread->c_profileobj));
-    return _PyEval_SetProfile(thread, on_event, (PyObject *)self);
+    here->previous_arg = Py_XNewRef(thread->c_profileobj);
+    nbp_set_profile(thread, on_event, (PyObject *)self);
+    Py_XDECREF(older);
 }
 
-static nbp_call_thread *
-known_thread(const nbp_calls *self, PyThreadState *thread)
+/* The youngest thread that is older than the one of this id; NULL when there is none.
+ * So each gets its turn though code may run in between, and threads end. */
+static PyThreadState *
+thread_before(uint64_t id)
 {
-    for (size_t i = 0; i < self->n_threads; i++) {
-        if (self->threads[i]->id == thread->id) {
-            return self->threads[i];
+    PyThreadState *found = NULL;
+    PyThreadState *thread =
+        PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(nbp_thread_state()));
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        if (thread->id < id && (found == NULL || thread->id > found->id)) {
+            found = thread;
         }
     }
-    return NULL;
+    return found;
+}
+
+/* The thread of this id, NULL when it has ended. */
+static PyThreadState *
+thread_of(uint64_t id)
+{
+    PyThreadState *thread = thread_before(id + 1);
+    return thread != NULL && thread->id == id ? thread : NULL;
 }
 
 /* Takes out what the recording displaced in a thread, past recordings that have ended
- * since: `*arg` is a new reference. */
+ * since: `*arg` is a new reference. May run code. */
 static Py_tracefunc
-take_previous(nbp_call_thread *here, PyThreadState *thread, PyObject **arg)
+take_previous(nbp_call_thread *here, uint64_t thread, PyObject **arg)
 {
     Py_tracefunc previous = here->previous;
     *arg = here->previous_arg;
@@ -145,7 +160,7 @@ take_previous(nbp_call_thread *here, PyThreadState *thread, PyObject **arg)
     here->previous_arg = NULL;
     while (previous == on_event && !((nbp_calls *)*arg)->active) {
         PyObject *ended = *arg;
-        nbp_call_thread *there = known_thread((nbp_calls *)ended, thread);
+        nbp_call_thread *there = nbp_calls_known_thread((nbp_calls *)ended, thread);
         previous = NULL;
         *arg = NULL;
         if (there != NULL) {
@@ -160,42 +175,39 @@ take_previous(nbp_call_thread *here, PyThreadState *thread, PyObject **arg)
 }
 
 /* Puts back what a thread had; where another took our place meanwhile, it keeps it. */
-static int
+static void
 give_back(nbp_calls *self, PyThreadState *thread)
 {
-    nbp_call_thread *here = known_thread(self, thread);
+    uint64_t id = thread->id;
+    nbp_call_thread *here = nbp_calls_known_thread(self, id);
     if (here == NULL) {
-        return 0;
+        return;
     }
     if (thread->c_profilefunc == on_event && thread->c_profileobj != (PyObject *)self) {
         /* A recording that began after this one, and puts back what we displaced. */
-        return 0;
+        return;
     }
     PyObject *previous_arg;
-    Py_tracefunc previous = take_previous(here, thread, &previous_arg);
-    int status = 0;
-    if (thread->c_profilefunc == on_event) {
-        status = _PyEval_SetProfile(thread, previous, previous_arg);
+    Py_tracefunc previous = take_previous(here, id, &previous_arg);
+    thread = thread_of(id);
+    if (thread != NULL && thread->c_profilefunc == on_event) {
+        nbp_set_profile(thread, previous, previous_arg);
     }
-    else {
+    else if (thread != NULL) {
         self->displaced = true;
     }
     Py_XDECREF(previous_arg);
-    return status;
 }
 
-static int
-for_each_thread(nbp_calls *self, int (*act)(nbp_calls *, PyThreadState *))
+static void
+for_each_thread(nbp_calls *self, void (*act)(nbp_calls *, PyThreadState *))
 {
-    PyThreadState *thread =
-        PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(nbp_thread_state()));
-    int status = 0;
-    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        if (act(self, thread) < 0) {
-            status = -1;
-        }
+    PyThreadState *thread = thread_before(UINT64_MAX);
+    while (thread != NULL) {
+        uint64_t id = thread->id;
+        act(self, thread);
+        thread = thread_before(id);
     }
-    return status;
 }
 
 /* What threading calls in a thread that starts: the profile function of Python code,
@@ -214,9 +226,7 @@ on_first_event(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         Py_RETURN_NONE;
     }
     PyEval_SetProfile(NULL, NULL);
-    if (take_over(self, thread) < 0) {
-        return NULL;
-    }
+    take_over(self, thread);
     if (PyUnicode_CompareWithASCIIString(args[1], "call") == 0) {
         record_event(self, (PyFrameObject *)args[0], PyTrace_CALL, NULL);
     }
@@ -295,7 +305,8 @@ reset_threading_hook(nbp_calls *self)
 int
 nbp_calls_connect(nbp_calls *self)
 {
-    if (set_threading_hook(self) == 0 && for_each_thread(self, take_over) == 0) {
+    if (PySys_Audit("sys.setprofile", NULL) == 0 && set_threading_hook(self) == 0) {
+        for_each_thread(self, take_over);
         return 0;
     }
     PyObject *type, *value, *traceback;
@@ -310,8 +321,8 @@ nbp_calls_connect(nbp_calls *self)
 int
 nbp_calls_disconnect(nbp_calls *self)
 {
-    int status = for_each_thread(self, give_back);
-    return reset_threading_hook(self) < 0 ? -1 : status;
+    for_each_thread(self, give_back);
+    return reset_threading_hook(self);
 }
 
 int

@@ -91,14 +91,20 @@ nbp_calls_discount(nbp_calls *self, PyThreadState *thread, size_t bytes)
 }
 
 nbp_call_thread *
-nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
+nbp_calls_known_thread(const nbp_calls *self, uint64_t id)
 {
-    nbp_call_thread *found = NULL;
-    for (size_t i = 0; i < self->n_threads && found == NULL; i++) {
-        if (self->threads[i]->id == thread->id) {
-            found = self->threads[i];
+    for (size_t i = 0; i < self->n_threads; i++) {
+        if (self->threads[i]->id == id) {
+            return self->threads[i];
         }
     }
+    return NULL;
+}
+
+nbp_call_thread *
+nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread)
+{
+    nbp_call_thread *found = nbp_calls_known_thread(self, thread->id);
     if (found == NULL) {
         found = add_thread(self, thread);
     }
@@ -165,14 +171,18 @@ nbp_calls_note_name(nbp_calls *self, PyObject *name)
     }
 }
 
-/* Rare and slow, so its time is left out exactly and not by an average. */
+/* Rare and slow, so its time is left out exactly and not by an average. Asking a
+ * callable what it is called may run code that clears the recording. */
 void
-nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
-               PyObject *native, int64_t now)
+nbp_calls_note(nbp_calls *self, uint64_t thread, const void *key, PyObject *native,
+               int64_t now)
 {
     note_function(self, key, native);
-    nbp_calltree_pause(here->tree,
-                       self->timer == NULL ? nbp_calls_read_clock(self) - now : 0);
+    nbp_call_thread *here = nbp_calls_known_thread(self, thread);
+    if (here != NULL) {
+        nbp_calltree_pause(here->tree,
+                           self->timer == NULL ? nbp_calls_read_clock(self) - now : 0);
+    }
 }
 
 void

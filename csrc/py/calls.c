@@ -23,6 +23,10 @@ calls_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
                         "disable() the recording before it is cleared");
         return NULL;
     }
+    if (self->readers > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "the recording is being read");
+        return NULL;
+    }
     size_t used = 0;
     for (size_t i = 0; i < self->n_threads; i++) {
         if (self->threads[i]->busy) {

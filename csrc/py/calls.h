@@ -64,6 +64,7 @@ typedef struct {
     PyObject *current_task; /* owned: asyncio's function, once it was there */
     PyObject *task_type;    /* owned: the type of its tasks */
     bool displaced;         /* 3.11: another took our place in some thread */
+    size_t readers;         /* that would miss what clear() frees */
 } nbp_calls;
 
 /* ---- callrecord.c ---- */
@@ -76,9 +77,12 @@ int64_t nbp_calls_read_clock(nbp_calls *self);
  * exception, when it cannot be. */
 nbp_call_thread *nbp_calls_find_thread(nbp_calls *self, PyThreadState *thread);
 
-/* Takes down what the key of a new node stands for. */
-void nbp_calls_note(nbp_calls *self, nbp_call_thread *here, const void *key,
-                    PyObject *native, int64_t now);
+/* The record of the thread with this id if it was seen; NULL otherwise. */
+nbp_call_thread *nbp_calls_known_thread(const nbp_calls *self, uint64_t id);
+
+/* Takes down what the key of a new node of `thread` stands for. */
+void nbp_calls_note(nbp_calls *self, uint64_t thread, const void *key, PyObject *native,
+                    int64_t now);
 
 /* Takes down what stands for a task. */
 void nbp_calls_note_name(nbp_calls *self, PyObject *name);
@@ -119,7 +123,7 @@ nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
     }
     nbp_call_kind kind = native == NULL ? NBP_CALL_PYTHON : NBP_CALL_NATIVE;
     if (nbp_calltree_enter(here->tree, activation, key, kind, how, now) == 1) {
-        nbp_calls_note(self, here, key, native, now);
+        nbp_calls_note(self, thread->id, key, native, now);
     }
 }
 

@@ -155,7 +155,11 @@ call_and_record(nbp_calls *self, PyObject *func, PyObject *args, PyObject *kwarg
     }
     PyObject *result = PyObject_Call(func, args, kwargs);
     if (unseen) {
+        /* A timer of the user's runs Python, which must not meet an exception. */
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         nbp_calls_leave(self, nbp_thread_state(), &unseen);
+        PyErr_Restore(type, value, traceback);
     }
     return result;
 }

@@ -19,11 +19,14 @@ describe(const nbp_called *called)
     return Py_BuildValue("(siss)", "~", 0, "<unknown>", "<unknown>");
 }
 
+/* Those that there are as it begins: on 3.11 making an object may run a collection, and
+ * code of finalizers that is recorded. */
 static PyObject *
 list_functions(const nbp_calls *self)
 {
-    PyObject *list = PyList_New((Py_ssize_t)self->n_functions);
-    for (size_t i = 0; list != NULL && i < self->n_functions; i++) {
+    size_t count = self->n_functions;
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list != NULL && i < count; i++) {
         PyObject *item = describe(&self->functions[i]);
         if (item == NULL) {
             Py_CLEAR(list);
@@ -43,7 +46,8 @@ const char nbp_calls_codes_doc[] =
 PyObject *
 nbp_calls_codes(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    const nbp_calls *self = (nbp_calls *)op;
+    nbp_calls *self = (nbp_calls *)op;
+    self->readers++;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < self->n_functions; i++) {
         const nbp_called *called = &self->functions[i];
@@ -52,6 +56,7 @@ nbp_calls_codes(PyObject *op, PyObject *Py_UNUSED(ignored))
             Py_CLEAR(list);
         }
     }
+    self->readers--;
     return list;
 }
 
@@ -77,10 +82,9 @@ metered(const nbp_call_node *node, int meter)
 }
 
 static PyObject *
-list_nodes(const nbp_calls *self, const nbp_calltree *tree, double length_ns,
-           const double *inclusive, const double *self_time)
+list_nodes(const nbp_calls *self, const nbp_calltree *tree, size_t count,
+           double length_ns, const double *inclusive, const double *self_time)
 {
-    size_t count = nbp_calltree_count(tree);
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list != NULL && i < count; i++) {
         const nbp_call_node *node = nbp_calltree_at(tree, i);
@@ -113,7 +117,7 @@ describe_thread(const nbp_calls *self, const nbp_call_thread *thread, double len
     nbp_calltree_sum(thread->tree);
     nbp_calltree_correct(thread->tree, costs, corrected, corrected + count);
     PyObject *nodes =
-        list_nodes(self, thread->tree, length_ns, corrected, corrected + count);
+        list_nodes(self, thread->tree, count, length_ns, corrected, corrected + count);
     PyMem_Free(corrected);
     if (nodes == NULL) {
         return NULL;
@@ -170,6 +174,7 @@ nbp_calls_table(PyObject *op, PyObject *args)
         .resume = {ns[4] / length_ns, ns[5] / length_ns},
         .other = ns[6] / length_ns,
     };
+    self->readers++;
     PyObject *functions = list_functions(self);
     PyObject *threads = functions == NULL ? NULL : PyList_New(0);
     for (size_t i = 0; threads != NULL && i < self->n_threads; i++) {
@@ -179,6 +184,7 @@ nbp_calls_table(PyObject *op, PyObject *args)
         }
         Py_XDECREF(item);
     }
+    self->readers--;
     if (threads == NULL) {
         Py_XDECREF(functions);
         return NULL;

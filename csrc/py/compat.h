@@ -5,6 +5,8 @@
 
 #include <Python.h>
 
+#include <stdbool.h>
+
 #if PY_VERSION_HEX < 0x030B0000
 #    error "nbprobe needs CPython 3.11 or newer"
 #endif
@@ -137,6 +139,39 @@ nbp_running_frame(PyThreadState *thread)
 {
     return NBP_THREAD_FRAME(thread);
 }
+
+/* Makes `function` the profile or the trace function of a thread, before 3.12: what
+ * _PyEval_SetProfile and _PyEval_SetTrace do, but for the audit, whose hooks may run
+ * code meanwhile in which that thread ends. What was there loses its reference last. */
+#if PY_VERSION_HEX < 0x030C0000
+static inline void
+nbp_update_tracing(PyThreadState *thread)
+{
+    bool on = thread->tracing == 0 &&
+              (thread->c_tracefunc != NULL || thread->c_profilefunc != NULL);
+    thread->cframe->use_tracing = on ? 255 : 0;
+}
+
+static inline void
+nbp_set_profile(PyThreadState *thread, Py_tracefunc function, PyObject *argument)
+{
+    PyObject *before = thread->c_profileobj;
+    thread->c_profileobj = Py_XNewRef(argument);
+    thread->c_profilefunc = function;
+    nbp_update_tracing(thread);
+    Py_XDECREF(before);
+}
+
+static inline void
+nbp_set_trace(PyThreadState *thread, Py_tracefunc function, PyObject *argument)
+{
+    PyObject *before = thread->c_traceobj;
+    thread->c_traceobj = Py_XNewRef(argument);
+    thread->c_tracefunc = function;
+    nbp_update_tracing(thread);
+    Py_XDECREF(before);
+}
+#endif
 
 /* How the collector's objects are listed: in place, or through gc.get_objects(). */
 #if PY_VERSION_HEX >= 0x030C0000

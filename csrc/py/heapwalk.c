@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "compat.h"
+#include "gcobjects.h"
 #include "state.h"
 
 #if NBP_GC_IN_PLACE
@@ -42,13 +43,7 @@ nbp_walk_prepare(void)
     if (nbp_layout_finds_tracked()) {
         Py_RETURN_NONE;
     }
-    PyObject *gc = PyImport_ImportModule("gc"); /* owned */
-    if (gc == NULL) {
-        return NULL;
-    }
-    PyObject *objects = PyObject_CallMethod(gc, "get_objects", NULL); /* owned */
-    Py_DECREF(gc);
-    return objects;
+    return nbp_gc_objects();
 }
 
 void

@@ -26,6 +26,28 @@ free_drawing(drawing *self)
     Py_XDECREF(self->texts);
 }
 
+/* `text` with a question mark for each zero, where it would end; takes its reference
+ * and gives one. A copy where there is any: the interpreter has one object for all
+ * strings of the same one byte. */
+static PyObject *
+without_zeros(PyObject *text)
+{
+    Py_ssize_t size = PyBytes_GET_SIZE(text);
+    if (memchr(PyBytes_AS_STRING(text), '\0', (size_t)size) == NULL) {
+        return text;
+    }
+    PyObject *copy = PyBytes_FromStringAndSize(NULL, size);
+    if (copy != NULL) {
+        const char *from = PyBytes_AS_STRING(text);
+        char *to = PyBytes_AS_STRING(copy);
+        for (Py_ssize_t i = 0; i < size; i++) {
+            to[i] = from[i] == '\0' ? '?' : from[i];
+        }
+    }
+    Py_DECREF(text);
+    return copy;
+}
+
 /* A string that lives as long as the drawing; NULL with an exception set. */
 static const char *
 text_of(drawing *self, PyObject *value)
@@ -37,17 +59,12 @@ text_of(drawing *self, PyObject *value)
     }
     PyObject *text =
         PyUnicode_AsEncodedString(value, "utf-8", "backslashreplace"); /* owned */
+    if (text != NULL) {
+        text = without_zeros(text);
+    }
     int failed = text == NULL || PyList_Append(self->texts, text) < 0;
     Py_XDECREF(text);
-    if (failed) {
-        return NULL;
-    }
-    char *bytes = PyBytes_AS_STRING(text); /* the list keeps it, and nobody else does */
-    Py_ssize_t size = Py_MIN(PyBytes_GET_SIZE(text), NBP_ATTRIBUTE_BYTES + 1);
-    for (char *zero; (zero = memchr(bytes, '\0', (size_t)size)) != NULL;) {
-        *zero = '?'; /* else the text would end here */
-    }
-    return bytes;
+    return failed ? NULL : PyBytes_AS_STRING(text); /* the list keeps it */
 }
 
 static int

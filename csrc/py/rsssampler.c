@@ -16,6 +16,7 @@ typedef struct {
     nbp_rsssampler_options options;
     nbp_rsssampler_t *sampler; /* owned; NULL before the first start */
     bool running;
+    bool ending; /* another thread waits for the end, without the GIL */
 } sampler_object;
 
 static PyObject *
@@ -58,13 +59,14 @@ sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static void
 end_sampling(sampler_object *self)
 {
-    if (!self->running) {
+    if (!self->running || self->ending) {
         return;
     }
-    self->running = false;
+    self->ending = true;
     Py_BEGIN_ALLOW_THREADS
     nbp_rsssampler_stop(self->sampler);
     Py_END_ALLOW_THREADS
+    self->running = self->ending = false;
 }
 
 static void

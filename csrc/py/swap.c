@@ -4,19 +4,10 @@
 #include "codereplace.h"
 #include "compat.h"
 #include "engine.h"
+#include "gcobjects.h"
 #include "probe.h"
 
 /* ---- swapping ---- */
-
-static PyObject *
-all_objects(void)
-{
-    PyObject *gc = PyImport_ImportModule("gc");
-    PyObject *objects =
-        gc == NULL ? NULL : PyObject_CallMethod(gc, "get_objects", NULL);
-    Py_XDECREF(gc);
-    return objects;
-}
 
 /* Gives every function whose code has probes to come its instrumented code. */
 static int
@@ -71,7 +62,7 @@ swap_out_one(nbp_engine *self, PyObject *object)
 static void
 swap_out(nbp_engine *self)
 {
-    PyObject *objects = self->everywhere ? all_objects() : NULL;
+    PyObject *objects = self->everywhere ? nbp_gc_objects() : NULL;
     if (objects == NULL) {
         /* No memory for the list: those that were swapped at the start at least. */
         PyErr_Clear();
@@ -255,7 +246,7 @@ nbp_engine_install(nbp_engine *self)
     if (!self->everywhere) {
         return 0;
     }
-    PyObject *objects = all_objects();
+    PyObject *objects = nbp_gc_objects();
     if (objects == NULL) {
         return -1;
     }

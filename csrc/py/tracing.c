@@ -71,9 +71,7 @@ trace(PyObject *capsule, PyFrameObject *frame, int what, PyObject *value)
     return 0;
 }
 
-/* The first thread that is traced by `function` with `argument`. Asked again from the
- * start for each thread, as audit hooks may run while one is changed, and threads end.
- */
+/* The first thread that is traced by `function` with `argument`. */
 static PyThreadState *
 find_thread(Py_tracefunc function, PyObject *argument)
 {
@@ -176,11 +174,12 @@ nbp_fallback_start(nbp_engine *self)
             return -1;
         }
     }
+    if (PySys_Audit("sys.settrace", NULL) < 0) {
+        return -1;
+    }
     PyThreadState *thread;
     while ((thread = find_thread(NULL, NULL)) != NULL) {
-        if (_PyEval_SetTrace(thread, trace, self->events) < 0) {
-            return -1;
-        }
+        nbp_set_trace(thread, trace, self->events);
     }
     if (find_thread(trace, self->events) == NULL) {
         nbp_fallback_drop(self);
@@ -198,10 +197,7 @@ nbp_fallback_stop(nbp_engine *self)
     leave_new_threads(self->events);
     PyThreadState *thread;
     while ((thread = find_thread(trace, self->events)) != NULL) {
-        if (_PyEval_SetTrace(thread, NULL, NULL) < 0) {
-            PyErr_Clear(); /* an audit hook forbids it: the function does nothing now */
-            break;
-        }
+        nbp_set_trace(thread, NULL, NULL);
     }
     Py_CLEAR(self->events);
 }
