@@ -140,65 +140,106 @@ nbp_set_unreached(const nbp_heapimage *image, bool concealed, uint8_t *out)
     return status;
 }
 
-/* The dominator tree downwards; all owned. */
+/* The tree of dominators, all owned, in which an object is named by its place in the
+ * order in which they were found: what is close there is close in memory. */
 typedef struct {
-    nbp_node *child;   /* first of each node, and last that of the roots */
-    nbp_node *sibling; /* next of each node */
-    uint32_t *inside;  /* of each type, how many of the nodes on the path have it */
+    uint32_t *above;   /* of each place; `count` for none */
+    uint32_t *child;   /* first of each place, and last that of the roots */
+    uint32_t *sibling; /* next of each place */
+    uint32_t *type;    /* of each place */
+    uint32_t *inside;  /* of each type, how many of the places on the path have it */
+    uint32_t count;
 } tree;
+
+static void
+free_tree(tree *self)
+{
+    free(self->above);
+    free(self->child);
+    free(self->sibling);
+    free(self->type);
+    free(self->inside);
+}
+
+/* False when memory is short; whatever there is has to be freed. */
+static bool
+make_tree(tree *self, const nbp_heapimage *image, const nbp_dominators *dominators)
+{
+    enum { AHEAD = 16 };
+    size_t nodes = nbp_heapgraph_nodes(image->graph);
+    nbp_row order = nbp_dominators_order(dominators);
+    self->count = (uint32_t)order.count;
+    self->above = malloc((order.count + 1) * sizeof(*self->above));
+    self->child = malloc((order.count + 1) * sizeof(*self->child));
+    self->type = malloc((order.count + 1) * sizeof(*self->type));
+    self->inside =
+        calloc(nbp_texts_count(image->type_names) + 1, sizeof(*self->inside));
+    uint32_t *place = malloc((nodes + 1) * sizeof(*place)); /* owned; of each node */
+    if (self->above == NULL || self->child == NULL || self->type == NULL ||
+        self->inside == NULL || place == NULL) {
+        free(place);
+        return false;
+    }
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (i + AHEAD < self->count) {
+            __builtin_prefetch(&place[order.nodes[i + AHEAD]], 1);
+            __builtin_prefetch(&image->types[order.nodes[i + AHEAD]]);
+        }
+        nbp_node above = nbp_dominators_of(dominators, order.nodes[i]);
+        place[order.nodes[i]] = i;
+        self->above[i] = above == NBP_NO_NODE ? self->count : place[above];
+        self->type[i] = image->types[order.nodes[i]];
+    }
+    free(place);
+    self->sibling = malloc((order.count + 1) * sizeof(*self->sibling));
+    if (self->sibling == NULL) {
+        return false;
+    }
+    memset(self->child, 0xFF, (order.count + 1) * sizeof(*self->child));
+    for (uint32_t i = self->count; i-- > 0;) {
+        self->sibling[i] = self->child[self->above[i]];
+        self->child[self->above[i]] = i;
+    }
+    return true;
+}
 
 nbp_status
 nbp_types_retained(const nbp_heapimage *image, const nbp_dominators *dominators,
                    uint64_t *bytes)
 {
-    size_t nodes = nbp_heapgraph_nodes(image->graph);
     nbp_row order = nbp_dominators_order(dominators);
-    tree it = {
-        .child = malloc((nodes + 1) * sizeof(*it.child)),
-        .sibling = malloc((nodes + 1) * sizeof(*it.sibling)),
-        .inside = calloc(nbp_texts_count(image->type_names) + 1, sizeof(*it.inside)),
-    };
-    nbp_status status = NBP_NO_MEMORY;
-    if (it.child == NULL || it.sibling == NULL || it.inside == NULL) {
-        goto done;
-    }
-    status = NBP_OK;
-    memset(it.child, 0xFF, (nodes + 1) * sizeof(*it.child));
-    for (size_t i = 0; i < order.count; i++) {
-        nbp_node above = nbp_dominators_of(dominators, order.nodes[i]);
-        nbp_node *first = &it.child[above == NBP_NO_NODE ? nodes : above];
-        it.sibling[order.nodes[i]] = *first;
-        *first = order.nodes[i];
+    tree it = {0};
+    if (!make_tree(&it, image, dominators)) {
+        free_tree(&it);
+        return NBP_NO_MEMORY;
     }
     /* Down to the first child, else on to the next sibling, else up until there is one:
      * the tree is its own stack. */
-    nbp_node node = it.child[nodes];
-    while (node != NBP_NO_NODE) {
-        uint32_t type = image->types[node];
+    uint32_t at = it.child[it.count];
+    while (at != UINT32_MAX) {
+        uint32_t type = it.type[at];
         if (it.inside[type]++ == 0) {
-            bytes[type] += nbp_dominators_retained_bytes(dominators, node);
+            bytes[type] += nbp_dominators_retained_bytes(dominators, order.nodes[at]);
         }
-        if (it.child[node] != NBP_NO_NODE) {
-            node = it.child[node];
+        if (it.child[at] != UINT32_MAX) {
+            at = it.child[at];
             continue;
         }
         for (;;) {
-            it.inside[image->types[node]]--;
-            if (it.sibling[node] != NBP_NO_NODE) {
-                node = it.sibling[node];
+            it.inside[it.type[at]]--;
+            if (it.sibling[at] != UINT32_MAX) {
+                at = it.sibling[at];
                 break;
             }
-            node = nbp_dominators_of(dominators, node);
-            if (node == NBP_NO_NODE) {
+            at = it.above[at];
+            if (at == it.count) {
+                at = UINT32_MAX;
                 break;
             }
         }
     }
-done:
-    free(it.child);
-    free(it.sibling);
-    free(it.inside);
-    return status;
+    free_tree(&it);
+    return NBP_OK;
 }
 
 /* Types of what holds a node: each once, ascending. `seen` keeps the last node for

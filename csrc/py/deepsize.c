@@ -8,12 +8,13 @@
 #include "arrays.h"
 #include "compat.h"
 #include "heapwalk.h"
+#include "layout.h"
 #include "spans.h"
 #include "state.h"
 
 enum {
-    AHEAD = 12, /* how far ahead objects are brought into the cache */
-    RING = 32,  /* references that wait until they, and their places, are there */
+    NEAR = 16, /* objects that wait until what they have outside is there */
+    RING = 32, /* references that wait until it is there whether they are known */
     SMALLEST_SPAN = 512, /* of memory that others may show too */
 };
 
@@ -39,8 +40,9 @@ typedef struct {
     nbp_typetable table;
     unsigned char *kinds; /* owned; of each type by number */
     uint32_t kind_count;
-    PyObject **queue; /* owned; borrowed objects */
-    size_t first, last, capacity;
+    PyObject **queue; /* owned; borrowed objects that were met */
+    size_t first;     /* that has not had its turn, where they go level by level */
+    size_t last, capacity;
     PyObject **special; /* owned; borrowed objects, in the order of the search */
     size_t special_count, special_capacity;
     PyObject *ring[RING]; /* borrowed; NULL where there is none */
@@ -125,12 +127,11 @@ append(PyObject ***items, size_t *count, size_t *capacity, PyObject *op)
     return true;
 }
 
+/* The object itself is not touched yet: most references lead to what is known. */
 static void
 take_in(search *it, PyObject *op)
 {
-    /* See heapscan.c for what has no references and is met all the same. */
-    int fresh =
-        Py_REFCNT(op) <= 0 ? 0 : nbp_addressset_add(&it->owner->known, (uintptr_t)op);
+    int fresh = nbp_addressset_add(&it->owner->known, (uintptr_t)op);
     if (fresh < 0 || (fresh && !append(&it->queue, &it->last, &it->capacity, op))) {
         it->failed = true;
     }
@@ -142,7 +143,6 @@ meet(PyObject *op, void *arg)
     search *it = arg;
     PyObject **place = &it->ring[it->turn % RING];
     PyObject *oldest = *place;
-    __builtin_prefetch(op);
     nbp_addressset_prefetch(&it->owner->known, (uintptr_t)op);
     *place = op;
     it->turn++;
@@ -191,6 +191,10 @@ static void
 count(search *it, PyObject *op, bool follow)
 {
     uint32_t number;
+    if (Py_REFCNT(op) <= 0) {
+        return; /* see objectlist.h for what has no references and is met all the same
+                 */
+    }
     unsigned char kind = kind_of(it, Py_TYPE(op), &number);
     if (kind == IGNORED) {
         return;
@@ -210,15 +214,36 @@ count(search *it, PyObject *op, bool follow)
     }
 }
 
-/* Breadth first: a list of a million links is no deeper than any other graph. */
+/* The last that was met first: what an object holds is mostly next to it in memory, and
+ * comes while that is in the cache. Some wait on the way until they are there. */
 static void
-run(search *it, PyObject *start)
+run_all(search *it)
 {
-    Py_ssize_t limit = it->owner->limit;
-    if (!append(&it->queue, &it->last, &it->capacity, start)) {
-        it->failed = true;
-        return;
+    PyObject *waiting[NEAR] = {NULL};
+    size_t idle = 0;
+    for (size_t turn = 0; !it->failed && idle <= NEAR; turn++) {
+        if (it->last == 0) {
+            flush(it);
+        }
+        PyObject *op = it->last == 0 ? NULL : it->queue[--it->last];
+        PyObject **place = &waiting[turn % NEAR], *oldest = *place;
+        PyObject *near = waiting[(turn + NEAR / 2) % NEAR];
+        __builtin_prefetch(op);
+        *place = op;
+        if (near != NULL) {
+            nbp_layout_prefetch(near);
+        }
+        if (oldest != NULL) {
+            count(it, oldest, true);
+        }
+        idle = op == NULL && oldest == NULL ? idle + 1 : 0;
     }
+}
+
+/* Level by level, to know how far away each is. */
+static void
+run_levels(search *it)
+{
     size_t level_end = it->last;
     Py_ssize_t depth = 0;
     while (!it->failed) {
@@ -230,10 +255,25 @@ run(search *it, PyObject *start)
         if (it->first == it->last) {
             break;
         }
-        if (it->first + AHEAD < it->last) {
-            __builtin_prefetch(it->queue[it->first + AHEAD]);
-        }
-        count(it, it->queue[it->first++], limit < 0 || depth < limit);
+        count(it, it->queue[it->first++], depth < it->owner->limit);
+    }
+}
+
+/* Without a stack of calls: a list of a million links is no deeper than any other
+ * graph.
+ */
+static void
+run(search *it, PyObject *start)
+{
+    if (!append(&it->queue, &it->last, &it->capacity, start)) {
+        it->failed = true;
+        return;
+    }
+    if (it->owner->limit < 0) {
+        run_all(it);
+    }
+    else {
+        run_levels(it);
     }
 }
 
