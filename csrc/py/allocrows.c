@@ -252,23 +252,29 @@ nbp_allocrows(nbp_measure *measure, PyObject *by)
 PyObject *
 nbp_allocrows_place(nbp_measure *measure, PyObject *op)
 {
-    rows self = {.kind = BY_TRACEBACK};
     uint32_t count = 0;
-    bool native;
     nbp_alive_block block;
+    nbp_site_frame frames[NBP_SITE_FRAMES_MOST]; /* see add_place() */
     size_t before = PyObject_IS_GC(op) ? nbp_walk_headers(Py_TYPE(op)) : 0;
-    if (measure->sites == NULL ||
-        !nbp_alloctable_find(nbp_alloc_table(), measure, (const char *)op - before,
-                             &block)) {
-        Py_RETURN_NONE;
-    }
-    self.frames = PyDict_New();
+    rows self = {.kind = BY_TRACEBACK, .frames = PyDict_New()};
     if (self.frames == NULL) {
         return NULL;
     }
-    const nbp_site_frame *frames =
-        nbp_sites_frames(measure->sites, block.site, &count, &native);
+    if (measure->sites == NULL ||
+        !nbp_alloctable_find(nbp_alloc_table(), measure, (const char *)op - before,
+                             &block) ||
+        !nbp_alloctable_frames(nbp_alloc_table(), measure, block.site, frames,
+                               &count)) {
+        Py_DECREF(self.frames);
+        Py_RETURN_NONE;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        Py_INCREF((PyObject *)frames[i].code);
+    }
     PyObject *place = key_of(&self, frames, count); /* owned, returned */
+    for (uint32_t i = 0; i < count; i++) {
+        Py_DECREF((PyObject *)frames[i].code);
+    }
     Py_DECREF(self.frames);
     return place;
 }
