@@ -387,8 +387,7 @@ class Ours:
         self._run = body(lines, lines)
         self._first = first_line(self._run, lines)
         self._engine = LineEngine()
-        costs = zip(*(event_costs() for _ in range(3)), strict=True)
-        self._engine.costs = tuple(min(cost) for cost in costs)  # type: ignore[assignment]
+        self._engine.costs = event_costs()
         self._engine.add(self._run)
         self.raw: list[float] = []
         self.corrected: list[float] = []

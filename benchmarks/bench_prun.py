@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
-from nbprobe._core import Sampler
+from nbprobe._core import Sampler, pace_ns
 from nbprobe.code import Code
 from nbprobe.prun import Profile, ProfileResult
 from nbprobe.prun.calibration import costs
@@ -271,8 +271,13 @@ def by_clock(function: Workload) -> float:
 
 
 def best_of(runs: list[list[float]]) -> list[float]:
-    """Give the shares of the functions, each at its fastest."""
-    return shares([min(times) for times in zip(*runs, strict=True)])
+    """Give the shares of the functions, each at the lower quartile of its times.
+
+    The least would be, of corrected times, the one from which too much was subtracted.
+    """
+    return shares(
+        [statistics.quantiles(times, n=4)[0] for times in zip(*runs, strict=True)]
+    )
 
 
 def misattributed(found: list[float], right: list[float]) -> float:
@@ -429,7 +434,8 @@ def main() -> None:
         f"calibrated: Python call {measured.call_inside:.0f} + "
         f"{measured.call_outside:.0f} ns, C call {measured.native_inside:.0f} + "
         f"{measured.native_outside:.0f}, resumption {measured.resume_inside:.0f} + "
-        f"{measured.resume_outside:.0f}, other {measured.other:.0f}"
+        f"{measured.resume_outside:.0f}, other {measured.other:.0f}; at a pace of "
+        f"{measured.pace:.0f} ns (now {pace_ns():.0f})"
     )
     distortion(turns)
     sampling(turns)

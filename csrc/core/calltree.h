@@ -167,12 +167,19 @@ nbp_calltree_other(nbp_calltree *self)
     self->top->node->others++;
 }
 
+/* Of the time since the last event, `ticks` are nobody's. */
+static inline void
+nbp_calltree_skip(nbp_calltree *self, int64_t ticks)
+{
+    self->last += ticks;
+}
+
 /* The last `ticks` are nobody's: time of the recording itself. Neither is what the
  * meters counted since the last event. */
 static inline void
 nbp_calltree_pause(nbp_calltree *self, int64_t ticks)
 {
-    self->last += ticks;
+    nbp_calltree_skip(self, ticks);
     for (int i = 0; self->meters != NULL && i < 2; i++) {
         self->last_metered[i] = self->meters[i];
     }

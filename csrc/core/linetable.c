@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "linetable.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +22,37 @@ nbp_lines_new(void)
         self->references = 1;
         self->has_counter = nbp_ticks_has_counter();
         self->fold_at = FIRST_FOLD;
+        self->pace.due = INT64_MAX;
     }
     return self;
+}
+
+void
+nbp_lines_set_costs(nbp_lines *self, nbp_costs costs, double pace)
+{
+    self->measured = self->costs = costs;
+    self->measured_pace = pace;
+    nbp_pace_clear(&self->pace);
+    self->pace.due = pace > 0 ? INT64_MIN : INT64_MAX;
+}
+
+nbp_costs
+nbp_lines_costs_at(const nbp_lines *self, double pace)
+{
+    double ratio = nbp_pace_ratio(pace, self->measured_pace);
+    return (nbp_costs){
+        .line = llround((double)self->measured.line * ratio),
+        .frame = llround((double)self->measured.frame * ratio),
+        .same = llround((double)self->measured.same * ratio),
+    };
+}
+
+int64_t
+nbp_lines_take_pace(nbp_lines *self)
+{
+    int64_t pace = nbp_pace_take(&self->pace, self->has_counter);
+    self->costs = nbp_lines_costs_at(self, (double)pace);
+    return nbp_ticks_now(self->has_counter);
 }
 
 static void
@@ -128,6 +158,9 @@ nbp_lines_switch(nbp_lines *self, bool on)
 {
     self->on = on;
     self->recent_id = 0;
+    if (on && self->measured_pace > 0) {
+        self->pace.due = INT64_MIN; /* it may be another by now */
+    }
 }
 
 static bool
@@ -282,5 +315,6 @@ nbp_lines_reset(nbp_lines *self, uint64_t survivor)
     }
     self->n_shadows = kept;
     self->recent_id = 0;
+    nbp_pace_clear(&self->pace);
     nbp_pointermap_clear(&self->suspended);
 }

@@ -18,6 +18,7 @@
 #define NBP_LINETABLE_H
 
 #include "linememory.h"
+#include "pace.h"
 #include "pointermap.h"
 #include "status.h"
 #include "ticks.h"
@@ -81,7 +82,8 @@ typedef struct {
 struct nbp_lines {
     uint64_t recent_id; /* the thread of the last event, to find it at once; 0: none */
     nbp_shadow *recent; /* borrowed from `shadows`; only with `recent_id` */
-    nbp_costs costs;
+    nbp_costs costs;    /* at the present pace */
+    nbp_pace pace;      /* of the events that count */
     bool has_counter;
     bool with_memory;     /* set before the first event */
     bool with_resident;   /* the same; what is resident is read at each event too */
@@ -93,12 +95,24 @@ struct nbp_lines {
     size_t n_shadows;
     size_t fold_at;           /* number of shadows from which dead threads are folded */
     nbp_pointermap suspended; /* frame -> when, and on which line */
+    nbp_costs measured;       /* what events took at the pace that follows */
+    double measured_pace;     /* ticks; 0 when it is not known: costs stay the same */
 };
 
 /* With one reference; NULL without memory. */
 nbp_lines *nbp_lines_new(void);
 /* Drops one reference. */
 void nbp_lines_release(nbp_lines *self);
+
+/* Sets what events take, as measured at a pace (ticks; 0 when that is not known). */
+void nbp_lines_set_costs(nbp_lines *self, nbp_costs costs, double pace);
+
+/* `measured` at another pace. */
+nbp_costs nbp_lines_costs_at(const nbp_lines *self, double pace);
+
+/* Takes a reading of the pace, and goes on with the costs at it: the time afterwards.
+ */
+int64_t nbp_lines_take_pace(nbp_lines *self);
 
 /* A slot for one more line. */
 static inline uint32_t

@@ -47,6 +47,11 @@ nbp_shadow_pass(nbp_shadow *self, int64_t cost, nbp_memory *memory)
         nbp_shadow_pass_memory(self, memory);
     }
     int64_t now = nbp_ticks_now(self->owner->has_counter);
+    if (now >= self->owner->pace.due) {
+        int64_t later = nbp_lines_take_pace(self->owner);
+        cost += later - now;
+        now = later;
+    }
     nbp_line *line = self->top->line;
     line->own += now - self->last;
     line->own_tool += cost;

@@ -40,6 +40,25 @@ nbp_calls_read_clock(nbp_calls *self)
     return self->timer == NULL ? nbp_ticks_now(self->has_counter) : read_timer(self);
 }
 
+bool
+nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t *now)
+{
+    if (!self->active) {
+        return false;
+    }
+    if (self->timer != NULL) {
+        return true;
+    }
+    nbp_pace_take(&self->pace, self->has_counter);
+    int64_t later = nbp_calls_read_clock(self);
+    nbp_call_thread *here = nbp_calls_thread(self, thread);
+    if (here != NULL) {
+        nbp_calltree_skip(here->tree, later - *now);
+    }
+    *now = later;
+    return true;
+}
+
 static nbp_call_thread *
 add_thread(nbp_calls *self, PyThreadState *thread)
 {
@@ -210,4 +229,5 @@ nbp_calls_forget(nbp_calls *self)
     }
     PyMem_Free(functions);
     Py_CLEAR(self->task_names);
+    nbp_pace_clear(&self->pace);
 }

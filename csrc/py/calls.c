@@ -7,6 +7,8 @@
 
 #include <structmember.h>
 
+#include "pacework.h"
+
 enum { ROOM = 1000000 }; /* nodes of a recording by default: about 100 MB when full */
 
 PyDoc_STRVAR(clear_doc, "clear($self, /)\n"
@@ -65,7 +67,8 @@ calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, "room and timeunit must not be negative");
         return NULL;
     }
-    nbp_calls *self = (nbp_calls *)type->tp_alloc(type, 0);
+    const nbp_state *state = nbp_state_of_type(type);
+    nbp_calls *self = state == NULL ? NULL : (nbp_calls *)type->tp_alloc(type, 0);
     if (self == NULL) {
         return NULL;
     }
@@ -77,6 +80,8 @@ calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->timer_unit = unit;
     self->has_counter = nbp_ticks_has_counter();
     self->by_counter = self->has_counter && self->timer == NULL;
+    self->pace.work = nbp_pacework_of(state);
+    self->pace.due = INT64_MIN;
     self->origin = nbp_ticks_moment(self->has_counter);
     return (PyObject *)self;
 }
@@ -157,6 +162,15 @@ calls_get_displaced(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+calls_get_pace(PyObject *op, void *Py_UNUSED(closure))
+{
+    const nbp_calls *self = (nbp_calls *)op;
+    double pace = nbp_pace_mean(&self->pace);
+    return PyFloat_FromDouble(
+        pace > 0 ? pace * nbp_ticks_length_ns(self->has_counter, self->origin) : 0.0);
+}
+
+static PyObject *
 calls_get_unseen(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyLong_FromUnsignedLongLong(((nbp_calls *)op)->unseen);
@@ -194,6 +208,8 @@ static PyGetSetDef calls_getset[] = {
     {"timer", calls_get_timer, NULL, "The user's clock, or None.", NULL},
     {"displaced", calls_get_displaced, NULL,
      "Whether another profiler took over in some thread (CPython 3.11 only).", NULL},
+    {"pace_ns", calls_get_pace, NULL,
+     "Mean of pace_ns() meanwhile; 0 without a call, or with a timer.", NULL},
     {"unseen", calls_get_unseen, NULL,
      "Calls of threads that could not be recorded at all.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -14,6 +14,7 @@
 #include "allochooks.h"
 #include "calltree.h"
 #include "compat.h"
+#include "pace.h"
 #include "pointermap.h"
 #include "state.h"
 #include "ticks.h"
@@ -37,6 +38,9 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
+    /* Its `due` is always past while it is not active, so that one comparison an event
+     * does for both; and never comes with a timer of the user's. */
+    nbp_pace pace;
     bool active;
     bool changing; /* being switched on or off, which may run Python on 3.11 */
     bool builtins; /* functions in C have nodes too */
@@ -93,6 +97,10 @@ void nbp_calls_forget(nbp_calls *self);
 /* The interpreter has allocated a block of this size for the event: it is nobody's. */
 void nbp_calls_discount(nbp_calls *self, PyThreadState *thread, size_t bytes);
 
+/* What is done at an event that is due: false when the recording is not active. Else
+ * takes a reading of the pace, which is nobody's time, and moves `*now` on. */
+bool nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t *now);
+
 static inline int64_t
 nbp_calls_now(nbp_calls *self)
 {
@@ -113,7 +121,7 @@ nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
                 const void *key, PyObject *native, nbp_enter_how how)
 {
     int64_t now = nbp_calls_now(self);
-    if (!self->active) {
+    if (now >= self->pace.due && !nbp_calls_take_pace(self, thread, &now)) {
         return;
     }
     nbp_call_thread *here = nbp_calls_thread(self, thread);
@@ -131,7 +139,7 @@ static inline void
 nbp_calls_leave(nbp_calls *self, PyThreadState *thread, const void *activation)
 {
     int64_t now = nbp_calls_now(self);
-    if (!self->active) {
+    if (now >= self->pace.due && !nbp_calls_take_pace(self, thread, &now)) {
         return;
     }
     nbp_call_thread *here = nbp_calls_thread(self, thread);

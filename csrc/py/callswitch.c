@@ -37,6 +37,9 @@ start(nbp_calls *self)
     if (status < 0) {
         nbp_alloc_use_close(&self->memory);
     }
+    else if (self->timer != NULL) {
+        self->pace.due = INT64_MAX;
+    }
     self->changing = false;
     return status;
 }
@@ -52,7 +55,12 @@ stop(nbp_calls *self)
     }
     /* From here on no event changes a tree, be the timer's code as it may. */
     self->active = false;
+    self->pace.due = INT64_MIN;
     int64_t now = nbp_calls_now(self);
+    if (self->timer == NULL) {
+        nbp_pace_take(&self->pace, self->has_counter);
+        self->pace.due = INT64_MIN;
+    }
     for (size_t i = 0; i < self->n_threads; i++) {
         nbp_calltree_finish(self->threads[i]->tree, now);
     }

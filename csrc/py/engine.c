@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "linerows.h"
+#include "pacework.h"
 
 /* ---- start and stop ---- */
 
@@ -394,36 +395,49 @@ static PyObject *
 get_costs(PyObject *op, void *Py_UNUSED(closure))
 {
     nbp_engine *self = (nbp_engine *)op;
-    const nbp_costs *costs = &self->lines->costs;
+    const nbp_costs *costs = &self->lines->measured;
     double tick = nbp_engine_tick_ns(self);
-    return Py_BuildValue("(ddd)", (double)costs->line * tick,
-                         (double)costs->frame * tick, (double)costs->same * tick);
+    return Py_BuildValue("(dddd)", (double)costs->line * tick,
+                         (double)costs->frame * tick, (double)costs->same * tick,
+                         self->lines->measured_pace * tick);
+}
+
+static PyObject *
+get_subtracted(PyObject *op, void *Py_UNUSED(closure))
+{
+    nbp_engine *self = (nbp_engine *)op;
+    nbp_costs costs =
+        nbp_lines_costs_at(self->lines, nbp_pace_mean(&self->lines->pace));
+    double tick = nbp_engine_tick_ns(self);
+    return Py_BuildValue("(ddd)", (double)costs.line * tick, (double)costs.frame * tick,
+                         (double)costs.same * tick);
 }
 
 static int
 set_costs(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
     nbp_engine *self = (nbp_engine *)op;
-    double line, frame, same;
+    double line, frame, same, pace = 0;
     if (value == NULL || !PyTuple_Check(value)) {
-        PyErr_SetString(PyExc_TypeError, "costs must be a tuple of three times in ns");
+        PyErr_SetString(PyExc_TypeError, "costs must be a tuple of times in ns");
         return -1;
     }
-    if (!PyArg_ParseTuple(value, "ddd;costs must be three times in ns", &line, &frame,
-                          &same)) {
+    if (!PyArg_ParseTuple(value, "ddd|d;costs must be three times in ns, and a pace",
+                          &line, &frame, &same, &pace)) {
         return -1;
     }
     if (!(line >= 0 && line < 1e6 && frame >= 0 && frame < 1e6 && same >= 0 &&
-          same < 1e6)) {
+          same < 1e6 && pace >= 0 && pace < 1e6)) {
         PyErr_SetString(PyExc_ValueError, "costs must be from 0 to 1 ms");
         return -1;
     }
     double tick = nbp_engine_tick_ns(self);
-    self->lines->costs = (nbp_costs){
+    nbp_costs costs = {
         .line = llround(line / tick),
         .frame = llround(frame / tick),
         .same = llround(same / tick),
     };
+    nbp_lines_set_costs(self->lines, costs, pace / tick);
     return 0;
 }
 
@@ -473,6 +487,7 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
+    self->lines->pace.work = nbp_pacework_of(self->state);
     self->lines->with_memory = with_memory || resident;
     self->lines->with_resident = resident;
     self->memory.level = NBP_ALLOC_EXACT;
@@ -538,10 +553,13 @@ static PyGetSetDef engine_attributes[] = {
     {"memory", get_memory, NULL, "Whether memory is measured as well.", NULL},
     {"running", get_running, NULL, "Whether the probes are in.", NULL},
     {"costs", get_costs, set_costs,
-     "What an event takes, in ns: a line, a frame entered or left, a probe passed on "
-     "the\n"
-     "same line. 0 at first; what is counted from then on is booked by them.",
+     "What an event takes, in ns: a line, a frame entered or left, a probe passed on\n"
+     "the same line; and pace_ns() as that was measured. 0 at first; what is counted\n"
+     "from then on is booked by them, and with a pace by the ratio of the present one\n"
+     "to it.",
      NULL},
+    {"subtracted", get_subtracted, NULL,
+     "The first three of `costs`, at the mean pace of what was counted.", NULL},
     {"dropped", get_counter, NULL,
      "Frames that were not recorded, for lack of memory or beyond a million deep.",
      (void *)offsetof(nbp_shadow, dropped)},
@@ -628,7 +646,6 @@ int
 nbp_add_engine(PyObject *module)
 {
     nbp_state *state = nbp_state_of(module);
-    state->origin = nbp_ticks_moment(nbp_ticks_has_counter());
     state->engine_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &engine_spec, NULL);
     if (state->engine_type == NULL ||

@@ -32,14 +32,14 @@ nbp_raise(nbp_status status, const char *what)
 }
 
 static int (*const nouns[])(PyObject *module) = {
-    nbp_add_alive,        nbp_add_allocations, nbp_add_calls,      nbp_add_census,
-    nbp_add_clock,        nbp_add_collector,   nbp_add_config,     nbp_add_counters,
-    nbp_add_courier,      nbp_add_deepsize,    nbp_add_engine,     nbp_add_fit,
-    nbp_add_frames,       nbp_add_heap,        nbp_add_keys,       nbp_add_lastword,
-    nbp_add_logicallines, nbp_add_loop,        nbp_add_memory,     nbp_add_names,
-    nbp_add_paths,        nbp_add_picture,     nbp_add_probes,     nbp_add_processes,
-    nbp_add_refs,         nbp_add_rss,         nbp_add_rsssampler, nbp_add_sampler,
-    nbp_add_snapshots,    nbp_add_stats,
+    nbp_add_alive,        nbp_add_allocations, nbp_add_calls,   nbp_add_census,
+    nbp_add_clock,        nbp_add_collector,   nbp_add_config,  nbp_add_counters,
+    nbp_add_courier,      nbp_add_deepsize,    nbp_add_engine,  nbp_add_fit,
+    nbp_add_frames,       nbp_add_heap,        nbp_add_keys,    nbp_add_lastword,
+    nbp_add_logicallines, nbp_add_loop,        nbp_add_memory,  nbp_add_names,
+    nbp_add_pacework,     nbp_add_paths,       nbp_add_picture, nbp_add_probes,
+    nbp_add_processes,    nbp_add_refs,        nbp_add_rss,     nbp_add_rsssampler,
+    nbp_add_sampler,      nbp_add_snapshots,   nbp_add_stats,
 };
 
 static int
@@ -69,6 +69,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->peak_type);
     Py_VISIT(state->sampler_type);
     Py_VISIT(state->stack_sampler_type);
+    Py_VISIT(state->pace_names);
+    Py_VISIT(state->pace_pair);
     for (int type = 0; type < NBP_PROBE_TYPES; type++) {
         Py_VISIT(state->probe_types[type]);
     }
@@ -87,6 +89,8 @@ core_clear(PyObject *module)
     Py_CLEAR(state->courier_type);
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->heap_type);
+    Py_CLEAR(state->pace_names);
+    Py_CLEAR(state->pace_pair);
     Py_CLEAR(state->loop_type);
     Py_CLEAR(state->peak_type);
     Py_CLEAR(state->sampler_type);

@@ -5,6 +5,8 @@
 
 #include <Python.h>
 
+#include <stdbool.h>
+
 #include "rewrite.h"
 #include "rss.h"
 #include "status.h"
@@ -34,7 +36,10 @@ typedef struct {
     PyTypeObject *stack_sampler_type;           /* owned; Sampler */
     nbp_rss_t *rss;            /* owned: resident memory of this process */
     PyObject *running_engines; /* borrowed: a chain of LineEngine objects, or NULL */
+    bool has_counter;          /* nbp_ticks_has_counter */
     nbp_moment origin;         /* when the module was imported, in both clocks */
+    PyObject *pace_names;      /* owned: a dict that pacework.c looks into */
+    PyObject *pace_pair;       /* owned: a tuple of two numbers and two strings */
 } nbp_state;
 
 /* Borrowed from `module`; never NULL for a module of ours. */
@@ -69,6 +74,7 @@ int nbp_add_logicallines(PyObject *module);
 int nbp_add_loop(PyObject *module);
 int nbp_add_memory(PyObject *module);
 int nbp_add_names(PyObject *module);
+int nbp_add_pacework(PyObject *module);
 int nbp_add_paths(PyObject *module);
 int nbp_add_picture(PyObject *module);
 int nbp_add_probes(PyObject *module);

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from .._core import LineEngine
+from ..pace import per_pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _LINES = 20
 _ROUNDS = 100
 _CALLS = 2000
-_REPEATS = 9
+_REPEATS = 24
 
 
 def _run_frame() -> None:
@@ -39,43 +40,49 @@ def _compile(body: str) -> FunctionType:
     return cast("FunctionType", scope["loop"])
 
 
-def _shortest_ns(call: Callable[..., None], *args: object) -> int:
-    shortest = None
-    for _ in range(_REPEATS):
-        start = perf_counter_ns()
-        call(*args)
-        took = perf_counter_ns() - start
-        shortest = took if shortest is None else min(shortest, took)
-    assert shortest is not None
-    return shortest
+def _took_ns(call: Callable[..., None], *args: object) -> int:
+    start = perf_counter_ns()
+    call(*args)
+    return perf_counter_ns() - start
 
 
-def _cost_ns(
+def _cost(
     engine: LineEngine,
     function: FunctionType,
     events: int,
     call: Callable[[FunctionType, int], None],
     count: int,
-) -> float:
-    """Time that probes in `function` add to ``call(function, count)``, per event."""
+) -> tuple[float, float]:
+    """Time that probes in `function` add to ``call(function, count)``.
+
+    Returns
+    -------
+    cost, pace
+        An event's, in units of the pace; and that, ns.
+    """
     engine.add(function)
     # A function of its own has the probes, so that nobody's heap is searched for others.
     probed = FunctionType(engine.replacement(function.__code__), {"range": range})
-    call(function, count)
-    bare = _shortest_ns(call, function, count)
+
+    def turn() -> tuple[float]:
+        bare = _took_ns(call, function, count)
+        with_probes = _took_ns(call, probed, count)
+        bare = min(bare, _took_ns(call, function, count))
+        return ((with_probes - bare) / events,)
+
     engine.start(everywhere=False)
     try:
-        call(probed, count)
-        measured = _shortest_ns(call, probed, count)
+        turn()
+        (cost,), pace = per_pace(turn, _REPEATS)
     finally:
         engine.stop()
-    return max(0.0, (measured - bare) / events)
+    return max(0.0, cost), pace
 
 
 def event_costs(
     *, memory: bool = False, native: bool = False
-) -> tuple[float, float, float]:
-    """Measure what to set as ``LineEngine.costs``; takes about 4 ms.
+) -> tuple[float, float, float, float]:
+    """Measure what to set as ``LineEngine.costs``; takes about 8 ms.
 
     Parameters
     ----------
@@ -86,8 +93,7 @@ def event_costs(
     -------
     tuple of float
         ns for a line that starts, for a frame that is entered or left, and for a probe
-        that finds its line running. Shortest of 9, so that a busy machine makes them
-        too small rather than too large.
+        that finds its line running; and the pace of the processor meanwhile.
     """
 
     def new() -> LineEngine:
@@ -96,8 +102,7 @@ def event_costs(
     frame = cast("FunctionType", _run_frame)
     lines = _compile("\n        x = n" * _LINES)
     one_line = _compile(" pass")
-    return (
-        _cost_ns(new(), lines, _LINES * _ROUNDS, _run, _ROUNDS),
-        _cost_ns(new(), frame, 2 * _CALLS, _call, _CALLS),
-        _cost_ns(new(), one_line, _CALLS, _run, _CALLS),
-    )
+    line, pace = _cost(new(), lines, _LINES * _ROUNDS, _run, _ROUNDS)
+    enter, _ = _cost(new(), frame, 2 * _CALLS, _call, _CALLS)
+    same, _ = _cost(new(), one_line, _CALLS, _run, _CALLS)
+    return line * pace, enter * pace, same * pace, pace

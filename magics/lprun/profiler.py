@@ -386,7 +386,7 @@ class LineProfiler(CodeMaps, Wrapping):
             functions=self.recording.functions(only_hit=only_hit),
             threads=tuple(self.recording.threads().values()),
             wall_ns=self._on_ns + running,
-            costs_ns=engine.costs,
+            costs_ns=engine.subtracted,
             unit=unit,
             skip_zero=skip_zero,
             sort=sort,

@@ -146,7 +146,7 @@ class Recording:
 
     def calibrate(self) -> None:
         """Measure what a probe takes, unless that is known."""
-        if self.engine.costs == (0.0, 0.0, 0.0):
+        if not any(self.engine.costs):
             self.engine.costs = event_costs(
                 memory=self.engine.memory, native=self._native
             )

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from types import CodeType
 from typing import Any, Self
 
-from .._core import Calls
+from .._core import Calls, pace_ratio
 from ..live import LIVE
 from .calibration import Costs
 from .calibration import costs as measured_costs
@@ -111,12 +111,14 @@ class Profile(Calls):
         wall_ns : int, optional
             How long the recording was on; without it, the longest thread's time.
         """
-        subtract = Costs()
+        subtract, slower = Costs(), 1.0
         builtins = self.builtins
         if correct and self.timer is None:
-            subtract = measured_costs(builtins) if costs is None else costs
+            measured = measured_costs(builtins) if costs is None else costs
+            subtract = measured.at(self.pace_ns)
+            slower = pace_ratio(self.pace_ns, measured.pace)
         main = threading.main_thread().ident
-        called, recorded = self.table(subtract)
+        called, recorded = self.table(subtract.of_events)
         names = _names_of_threads([ident for ident, _, _ in recorded])
         functions = [Function(*each) for each in called]
         threads = []
@@ -144,7 +146,7 @@ class Profile(Calls):
             functions=tuple(functions),
             threads=tuple(threads),
             wall_ns=wall_ns,
-            costs_ns=tuple(subtract),
+            costs_ns=subtract.of_events,
             builtins=builtins,
             sort=sort,
             limits=limits,
@@ -153,6 +155,7 @@ class Profile(Calls):
             interrupted=interrupted,
             python=platform.python_version(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            pace_ratio=slower,
         )
 
     def run(self, cmd: str) -> Self:

@@ -14,20 +14,23 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import NamedTuple
 
-from .._core import Calls
+from .._core import Calls, pace_ratio
+from ..pace import per_pace
 
 __all__ = ["Costs", "costs"]
 
-# Many short runs: some of them are not interrupted even on a busy machine.
 _TURNS = 1000
-_REPEATS = 24
-_PLAIN = 3  # as many as are short beside one that is recorded
+# Short runs: most of them are not interrupted even on a busy machine.
+_REPEATS = 40
 # Loops of this many calls each: in a loop of one, its own end hides part of the cost.
 _CALLS = 4
 
 
 class Costs(NamedTuple):
-    """Cost of each kind of event pair, ns; the order is that of `Calls.table`."""
+    """Cost of each kind of event pair, ns; the order is that of `Calls.table`.
+
+    The last is `_core.pace_ns` as that was measured, 0 when it is not known.
+    """
 
     call_inside: float = 0.0
     call_outside: float = 0.0
@@ -36,6 +39,18 @@ class Costs(NamedTuple):
     resume_inside: float = 0.0
     resume_outside: float = 0.0
     other: float = 0.0
+    pace: float = 0.0
+
+    def at(self, pace: float) -> Costs:
+        """Give what it costs at another pace of the processor, ns."""
+        ratio = pace_ratio(pace, self.pace)
+        scaled = Costs._make(cost * ratio for cost in self)
+        return scaled._replace(pace=pace or self.pace)
+
+    @property
+    def of_events(self) -> tuple[float, float, float, float, float, float, float]:
+        """Give the costs alone."""
+        return self[:-1]
 
 
 @cache
@@ -44,30 +59,33 @@ def costs(builtins: bool) -> Costs:
 
     Notes
     -----
-    Of several runs the fastest counts, so that a busy machine does not make the cost look
-    larger than it is: what is subtracted is rather too little than too much.
+    It is a matter of the pace that the processor has at the moment, which is measured
+    with it: subtract `Costs.at` the pace of the recording.
     """
-    call_inside, call_outside = _cost(_calls, builtins, 0.0)
-    native = _cost(_native_calls, builtins, 0.0) if builtins else (0.0, 0.0)
-    both = [(_plain(_resumes), _plain(_loop)) for _ in range(_REPEATS)]
-    resumes, empty_loop = (min(times) for times in zip(*both, strict=True))
-    resume = _cost(_resumes, builtins, max(resumes - empty_loop, 0.0))
-    other = sum(_cost(_others, builtins, 0.0)) if builtins else 0.0
-    return Costs(call_inside, call_outside, *native, *resume, other)
+    calls = Calls(builtins=builtins)
+    nothing = (0.0, 0.0)
+    call, pace = per_pace(lambda: _turn(_calls, calls), _REPEATS)
+    native = _per_pace(_native_calls, calls) if builtins else nothing
+    resume, _ = per_pace(lambda: _turn(_resumes, calls, _loop), _REPEATS)
+    other = sum(_per_pace(_others, calls)) if builtins else 0.0
+    in_paces = (*call, *native, *resume, other, 1.0)
+    return Costs._make(pace * cost for cost in in_paces)
 
 
-def _cost(run: Callable[[], None], builtins: bool, body: float) -> tuple[float, float]:
-    """Give the cost inside and outside of a turn, whose callee takes `body` by itself."""
-    plain: list[float] = []
-    recorded: list[tuple[float, float]] = []
-    # In turns: were one kind run after the other, a machine that is slower for some
-    # milliseconds would have all of one and nothing of the other.
-    for _ in range(_REPEATS):
-        plain += (_plain(run) for _ in range(_PLAIN))
-        recorded.append(_recorded(run, builtins))
-    totals, insides = zip(*recorded, strict=True)
-    whole = max(min(totals) - min(plain), 0.0)
-    inside = min(max(min(insides) - body, 0.0), whole)
+def _per_pace(run: Callable[[], None], calls: Calls) -> tuple[float, ...]:
+    return per_pace(lambda: _turn(run, calls), _REPEATS)[0]
+
+
+def _turn(
+    run: Callable[[], None], calls: Calls, without: Callable[[], None] | None = None
+) -> tuple[float, float]:
+    """Give the cost inside and outside of a call; `without` is the run without callees."""
+    plain = _plain(run)
+    body = plain - _plain(without) if without else 0.0
+    total, inside = _recorded(run, calls)
+    plain = min(plain, _plain(run))
+    whole = max(total - plain, 0.0)
+    inside = min(max(inside - body, 0.0), whole)
     return inside, whole - inside
 
 
@@ -77,9 +95,9 @@ def _plain(run: Callable[[], None]) -> float:
     return (perf_counter_ns() - start) / _TURNS
 
 
-def _recorded(run: Callable[[], None], builtins: bool) -> tuple[float, float]:
-    """Give the time of a turn, and how much of it is the callee's."""
-    calls = Calls(builtins=builtins)
+def _recorded(run: Callable[[], None], calls: Calls) -> tuple[float, float]:
+    """Give the time of a call with its part of the loop, and how much is the callee's."""
+    calls.clear()
     calls.runcall(run)
     _, threads = calls.table()
     # Other threads may be recorded too.

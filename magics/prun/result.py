@@ -179,6 +179,9 @@ class ProfileResult(Result):
     costs_ns : tuple of float
         What was subtracted, ns an event pair: inside and outside of a Python call, of a C
         call and of a resumption, and for an event without a node; all 0 when nothing was.
+    pace_ratio : float
+        What the costs, as measured before, were multiplied by, because the processor was
+        slower or faster during the recording; 1 when that is not known.
     builtins : bool
         Whether functions in C were recorded.
     sort, limits : tuple of str
@@ -213,7 +216,9 @@ class ProfileResult(Result):
     Notes
     -----
     Counts are exact. The clock is read once an event; what recording costs between two
-    readings was measured on code of known cost and subtracted, per event.
+    readings was measured on code of known cost and subtracted, per event. That was at
+    another moment, and a processor is not always equally fast: a fixed piece of work is
+    timed then, and once a ms during the recording, and the costs go with it.
 
     See Also
     --------
@@ -244,6 +249,7 @@ class ProfileResult(Result):
     sampling: Sampling | None = None
     processes: tuple[Process, ...] = ()
     other_programs: int = 0
+    pace_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse nodes of functions that are not there."""

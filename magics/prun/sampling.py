@@ -150,7 +150,7 @@ class _Recording:
             functions=tuple(functions),
             threads=tuple(threads),
             wall_ns=ran_ns,
-            costs_ns=tuple(Costs()),
+            costs_ns=Costs().of_events,
             builtins=False,
             sort=("tottime",),
             limits=(),

@@ -346,6 +346,15 @@ def _sum_up(places: list[_Place], result: ProfileResult, total: float) -> None:
             block.title += f"; {function.file}:{function.line}"
 
 
+def _slow_instructions(result: ProfileResult) -> Iterator[Note]:
+    if result.python.startswith("3.11."):
+        yield Note(
+            "loops",
+            "look dearer than they are, by up to twice: CPython 3.11 runs every instruction"
+            " slower while calls are recorded; %prun --sample has the right shares",
+        )
+
+
 def _notes(result: ProfileResult) -> list[Note]:
     if result.sampling is not None:
         return view_sampled.notes(result, result.sampling)
@@ -355,7 +364,9 @@ def _notes(result: ProfileResult) -> list[Note]:
         costs = (
             f"{units.seconds(result.overhead_ns / 1e9)} in all:"
             f" {units.seconds((inside + outside) / 1e9)} a Python call,"
-            f" {units.seconds((native_inside + native_outside) / 1e9)} a C call"
+            f" {units.seconds((native_inside + native_outside) / 1e9)} a C call;"
+            " as measured before, times"
+            f" {result.pace_ratio:.2f} for the pace of the processor meanwhile"
         )
     nodes = sum(len(thread) for thread in result.threads)
     left_out = ", ".join(map(one_line, result.left_out))
@@ -363,6 +374,7 @@ def _notes(result: ProfileResult) -> list[Note]:
     return [
         *kernels,
         Note("subtracted", costs),
+        *_slow_instructions(result),
         Note("recorded for", units.seconds(result.wall_ns / 1e9)),
         Note("C functions", "recorded" if result.builtins else "not recorded"),
         Note("paths", f"{nodes:,}, exact: each function once a path that leads to it"),

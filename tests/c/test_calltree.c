@@ -246,6 +246,23 @@ test_a_pause_is_nobodys_time(void)
 }
 
 static void
+test_time_that_is_skipped_is_nobodys_but_what_meters_count_stays(void)
+{
+    size_t room = 100;
+    uint64_t meters[2] = {0, 0};
+    nbp_calltree *tree = nbp_calltree_new(&room);
+    tree->meters = meters;
+    enter(tree, 0, 0, 1000);
+    meters[0] += 50;
+    nbp_calltree_skip(tree, 300);
+    leave(tree, 0, 1310);
+    const nbp_call_node *top = child(tree, NULL, 0);
+    check_node(top, 1, 10, 10);
+    CHECK_EQ(top->metered[0], 50);
+    nbp_calltree_destroy(&tree);
+}
+
+static void
 test_a_full_tree_keeps_counts_and_own_times(void)
 {
     size_t room = 2;
@@ -497,6 +514,7 @@ main(void)
     test_a_lost_end_harms_only_its_own_call();
     test_finish_ends_what_runs_and_forgets_what_is_aside();
     test_a_pause_is_nobodys_time();
+    test_time_that_is_skipped_is_nobodys_but_what_meters_count_stays();
     test_a_full_tree_keeps_counts_and_own_times();
     test_what_is_too_deep_is_dropped_and_counted();
     test_the_cost_of_recording_is_taken_from_those_that_bore_it();

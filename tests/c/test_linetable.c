@@ -215,6 +215,47 @@ test_the_ledger_books_each_event_to_the_line_that_it_ends(void)
 }
 
 static void
+do_little(const void *material)
+{
+    volatile int left = *(const int *)material;
+    while (left > 0) {
+        left--;
+    }
+}
+
+static void
+test_costs_go_with_the_pace(void)
+{
+    static const double paces[] = {1.0, 1e12};
+    static const int little = 1000;
+    for (int i = 0; i < 2; i++) {
+        nbp_lines *lines = new_lines();
+        lines->pace.work = (nbp_pace_work){do_little, &little};
+        nbp_lines_set_costs(lines, (nbp_costs){.line = 100, .frame = 1000, .same = 10},
+                            paces[i]);
+        nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+        nbp_shadow_enter(shadow, &frame[0], 0, NULL);
+        double ratio = nbp_pace_ratio(nbp_pace_mean(&lines->pace), paces[i]);
+        CHECK(i == 0 ? ratio > 1 : ratio < 1);
+        CHECK_EQ(lines->costs.line, llround(100 * ratio));
+        CHECK_EQ(lines->costs.frame, llround(1000 * ratio));
+        CHECK_EQ(lines->costs.same, llround(10 * ratio));
+        /* What the reading took is the tool's time: not that of the line. */
+        wait_ms(2);
+        lines->pace.due = INT64_MIN;
+        int64_t before = shadow->tool, last = shadow->last;
+        nbp_shadow_line(shadow, &frame[0], 1, NULL);
+        CHECK_EQ(shadow->lines[0].own, shadow->last - last);
+        CHECK_EQ(shadow->lines[0].own_tool, shadow->tool - before);
+        CHECK(shadow->tool > before + lines->costs.line / 10);
+        CHECK(shadow->lines[0].own - shadow->lines[0].own_tool >= 2 * MS - 3000);
+        nbp_shadow_leave(shadow, &frame[0], NULL);
+        CHECK_EQ(lines->measured.line, 100);
+        nbp_lines_release(lines);
+    }
+}
+
+static void
 test_a_line_that_leaves_at_once_is_hit_and_takes_no_time(void)
 {
     nbp_lines *lines = new_lines();
@@ -408,6 +449,7 @@ main(void)
     test_switched_greenlets_keep_their_records();
     test_recursion_without_end_is_bounded();
     test_the_ledger_books_each_event_to_the_line_that_it_ends();
+    test_costs_go_with_the_pace();
     test_a_line_that_leaves_at_once_is_hit_and_takes_no_time();
     test_lines_that_are_added_while_frames_run();
     test_a_thread_is_found_again_only_while_events_count();

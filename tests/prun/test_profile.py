@@ -11,14 +11,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nbprobe._core import pace_ratio
 from nbprobe.errors import ResultFileError
 from nbprobe.prun import Function, Profile, ProfileResult, Thread, run, runctx
-from nbprobe.prun.calibration import costs
+from nbprobe.prun.calibration import Costs, costs
 from nbprobe.prun.exports import callgrind, chrome_trace, collapsed, speedscope
 from nbprobe.prun.view_profile import report
 from nbprobe.results import load
@@ -395,6 +397,7 @@ def test_a_running_thread_has_its_name() -> None:
 
 def test_costs_are_plausible_and_subtracted() -> None:
     measured = costs(True)
+    assert measured.pace > 0
     assert 5 < measured.call_inside + measured.call_outside < 5000
     assert 5 < measured.native_inside + measured.native_outside < 5000
     if sys.version_info < (3, 12):
@@ -402,6 +405,51 @@ def test_costs_are_plausible_and_subtracted() -> None:
     profile = Profile()
     profile.runcall(corpus.fib, 16)
     assert profile.result().total_ns < profile.result(correct=False).total_ns
+
+
+def test_costs_are_scaled_by_the_pace_of_the_processor() -> None:
+    profile = Profile()
+    assert profile.pace_ns == 0
+    profile.runcall(corpus.fib, 16)
+    pace = profile.pace_ns
+    assert pace > 0
+    # The length of a tick is known better with time.
+    about = partial(pytest.approx, rel=1e-3)
+    measured = Costs(1.0, 2.0, 0.5, 0.25, 0.125, 0.5, 1.5, pace)
+    same = profile.result(costs=measured)
+    assert same.costs_ns == about(measured.of_events)
+    assert same.pace_ratio == about(1)
+    # As if the processor had been slower, or faster, as the costs were measured.
+    for other in (1.5 * pace, pace / 1.5):
+        result = profile.result(costs=measured._replace(pace=other))
+        ratio = pace_ratio(pace, other)
+        assert (ratio < 1) == (other > pace)
+        assert result.pace_ratio == about(ratio)
+        assert result.costs_ns == about([ratio * cost for cost in measured.of_events])
+        assert (result.overhead_ns < same.overhead_ns) == (ratio < 1)
+    # A pace that is not known changes nothing.
+    unknown = profile.result(costs=measured._replace(pace=0.0))
+    assert unknown.costs_ns == measured.of_events
+    assert unknown.pace_ratio == 1
+    profile.clear()
+    assert profile.pace_ns == 0
+
+
+def test_a_timer_of_the_user_has_no_pace() -> None:
+    profile = Profile(time.perf_counter)
+    profile.runcall(corpus.fib, 8)
+    assert profile.pace_ns == 0
+    assert profile.result().pace_ratio == 1
+    assert not any(profile.result().costs_ns)
+
+
+def test_the_notes_say_what_was_subtracted_and_that_loops_are_slow_on_3_11() -> None:
+    page = made(pace_ratio=0.61)._repr_mimebundle_()["text/html"]
+    assert "times 0.61 for the pace of the processor" in page
+    assert "--sample" not in page
+    page = made(python="3.11.7")._repr_mimebundle_()["text/html"]
+    assert "look dearer than they are" in page
+    assert "--sample" in page
 
 
 def test_a_result_has_a_table() -> None:
