@@ -7,7 +7,6 @@ Nothing here ever waits for the parent, except for a fraction of a second at the
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import select
@@ -18,10 +17,11 @@ import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from .. import _core
 from ..results import Result
+from .hooks import Hooks, real_close
 
 __all__ = [
     "ABANDON",
@@ -104,6 +104,7 @@ class _Post:
 
     def __init__(self, folder: str, endpoint: str, started_ns: int) -> None:
         self._path = os.path.join(folder, f"{os.getpid()}-{started_ns}")
+        self._latest = b""
         self._courier: _core.Courier | None = None
         if endpoint:
             try:
@@ -113,11 +114,20 @@ class _Post:
 
     def send(self, message: bytes, patience_ms: int) -> bool:
         """Say whether the message is on its way; without patience it may be dropped."""
+        self._latest = message
         if self._courier is not None:
             if self._courier.send(message, patience_ms):
                 return True
             if not patience_ms:
                 return False
+        return self._write(message)
+
+    def leave(self, message: bytes) -> int:
+        """Put it where it is found, at once; give how many did not go by the socket."""
+        self._write(message)
+        return 1
+
+    def _write(self, message: bytes) -> bool:
         try:
             with open(self._path + ".part", "wb") as file:
                 file.write(message)
@@ -127,15 +137,19 @@ class _Post:
         return True
 
     def close(self, patience_ms: int) -> None:
-        """Wait so long for what is on its way."""
+        """Wait so long for what is on its way; what is still then goes into the folder."""
         if self._courier is not None:
+            begin = time.monotonic()
             self._courier.close(patience_ms)
+            if (time.monotonic() - begin) * 1000 >= patience_ms:
+                self._write(self._latest)
 
 
 class _Wire:
     """Hands messages to a collector on another machine, and to nobody else."""
 
     def __init__(self, endpoint: str, keys: tuple[str, str, str, str]) -> None:
+        self._to = endpoint, keys
         self._courier = _core.Courier(endpoint, keys)
         self._heard = time.monotonic()
 
@@ -149,6 +163,13 @@ class _Wire:
         if sent:
             self._heard = time.monotonic()
         return sent
+
+    def leave(self, message: bytes) -> int:
+        """Send it, and wait until it has left; give how many were not sent."""
+        sent = self.send(message, _LAST_PATIENCE_MS)
+        self.close(_LAST_PATIENCE_MS)
+        self._courier = _core.Courier(*self._to)
+        return not sent
 
     def close(self, patience_ms: int) -> None:
         self._courier.close(patience_ms)
@@ -166,6 +187,7 @@ class _Reporter:
         self._is_over = False
         self._lock = threading.Lock()  # of what follows, and of the end
         self._recorder = _new_recorder(config)
+        self._hooks = Hooks(_finish, self.leave_word, config["endpoint"])
         self._post: _Post | _Wire
         if config.get("keys"):
             server, own, secret = config["keys"]
@@ -186,6 +208,7 @@ class _Reporter:
         self._thread.start()
         with self._lock:
             self._send(_HELLO, None, _HELLO_PATIENCE_MS)
+        self._hooks.install((self._alive, self._term_read, self._term_write))
         self._recorder.start()
 
     def finish(self) -> None:
@@ -202,11 +225,24 @@ class _Reporter:
             finally:
                 self._lock.release()
 
+    def leave_word(self) -> None:
+        """Send all there is: the process becomes another program, if that is there."""
+        if self._lock.acquire(timeout=1):
+            try:
+                if not self._is_over:
+                    result = self._recorder.result(self._ignored())
+                    self._dropped += self._post.leave(self._message(LAST, result))
+            except Exception as error:
+                _leave_note(os.environ.get(VARIABLE, ""), error)
+            finally:
+                self._lock.release()
+
     def abandon(self) -> object:
         """Stop what a fork has inherited; its thread and its sockets are not here."""
+        self._hooks.remove()
         for descriptor in (self._alive, self._term_read, self._term_write):
             if descriptor >= 0:
-                os.close(descriptor)
+                real_close(descriptor)
         return self._recorder.abandon()
 
     def _work(self) -> None:
@@ -223,19 +259,27 @@ class _Reporter:
             if self._alive in ready or self._post.is_cut:
                 self.finish()
                 self._recorder.close()
-                _unhook()
+                _core.release_sigterm()
+                self._hooks.remove()
                 return
             start = time.thread_time()
             with self._lock:
                 if not self._is_over:
                     self._report(_PART, 0)
+                    self._hooks.find_connection()
             pause = max(_PERIOD, (time.thread_time() - start) / _DEAREST_SHARE)
 
+    def _ignored(self) -> frozenset[int]:
+        return frozenset({self._thread.ident or 0})
+
     def _report(self, stage: int, patience_ms: int) -> None:
-        ignored = frozenset({self._thread.ident or 0})
-        self._send(stage, self._recorder.result(ignored), patience_ms)
+        self._send(stage, self._recorder.result(self._ignored()), patience_ms)
 
     def _send(self, stage: int, result: Result | None, patience_ms: int) -> None:
+        if not self._post.send(self._message(stage, result), patience_ms):
+            self._dropped += 1
+
+    def _message(self, stage: int, result: Result | None) -> bytes:
         about = {"name": _process_name(), "taken_ns": time.time_ns()}
         if self._host:
             about["host"] = self._host
@@ -253,8 +297,7 @@ class _Reporter:
             self._dropped,
             stage,
         )
-        if not self._post.send(_core.write_snapshot(header, records), patience_ms):
-            self._dropped += 1
+        return _core.write_snapshot(header, records)
 
 
 def _new_recorder(config: dict[str, Any]) -> Recorder:
@@ -281,7 +324,6 @@ def _process_name() -> str:
 ABANDON: dict[int, Callable[[], object]] = {}
 
 _reporter: _Reporter | None = None
-_real_exit = os._exit
 _is_following = False
 
 
@@ -315,6 +357,12 @@ def follow() -> None:
 def _start() -> None:
     """Start in this process if a profile runs."""
     global _reporter
+    caller = sys._getframe(1)
+    if (
+        caller.f_code.co_name == "_execute_child"
+        and caller.f_globals.get("__name__") == "subprocess"
+    ):
+        return  # for its `preexec_fn`: it becomes another program at once
     inherited, _reporter = _reporter, None
     folder = os.environ.get(VARIABLE, "")
     try:
@@ -328,7 +376,6 @@ def _start() -> None:
                 end()
             return  # no profile runs any more
         _reporter = _Reporter(folder, config)
-        _hook()
         _reporter.start()
     except Exception as error:
         _reporter = None
@@ -392,22 +439,3 @@ def _finish() -> None:
             reporter.finish()
         except Exception as error:
             _leave_note(os.environ.get(VARIABLE, ""), error)
-
-
-def _exit(status: int) -> NoReturn:
-    """In place of `os._exit`, which runs no exit functions: multiprocessing ends so."""
-    _finish()
-    _real_exit(status)
-
-
-def _hook() -> None:
-    atexit.register(_finish)
-    os._exit = _exit
-
-
-def _unhook() -> None:
-    """The profile is over and this process is not: nothing stays switched on."""
-    atexit.unregister(_finish)
-    _core.release_sigterm()
-    if os._exit is _exit:
-        os._exit = _real_exit

@@ -27,7 +27,8 @@ __all__ = ["Children", "Gathered", "search_path", "turned_away"]
 # How often the kernel is asked which processes there are: it forgets those that ended.
 _LOOK_S = 0.1
 # For processes that live on, to take their last figures.
-_LAST_WORDS_S = 2.0
+_LAST_WORDS_S = 5.0
+_PATIENCE_MS = 2000
 # What a process sent just before it ended may still be on its way.
 _POST_S = 0.3
 # sockaddr_un has 108 bytes on Linux and 104 on macOS.
@@ -136,12 +137,14 @@ class Children:
         self._alive = -1
         self._environment: dict[str, tuple[str | None, str]] = {}
         self._seen: dict[int, _Seen] = {}
+        self._programs: dict[int, int] = {}  # when the latest of a process began
         self._over = threading.Event()
         self._watcher = threading.Thread(
             target=self._watch, name="nbprobe children", daemon=True
         )
         self._started_ns = 0
         self._damaged = 0  # of the messages
+        self._own = 0  # of those that were turned away
         self._gathered: Gathered | None = None
 
     @property
@@ -214,6 +217,7 @@ class Children:
         self._watcher.join()
         self._look()
         try:
+            self._drain()
             return self._gather(self._last_words())
         finally:
             if self._collector is not None:
@@ -272,7 +276,43 @@ class Children:
                 with open(os.path.join(self._folder, name), "rb") as file:
                     rows.append((0, 0, file.read(), 0, True))
         messages, self._damaged = latest(rows)
-        return messages
+        for message in messages:
+            before = self._programs.get(message.pid, 0)
+            self._programs[message.pid] = max(before, message.started_ns)
+        # A fork that became another program at once has done nothing else.
+        return [
+            message
+            for message in messages
+            if message.has_figures or not self._has_become_another(message)
+        ]
+
+    def _has_become_another(self, message: Message) -> bool:
+        """Whether the process runs another program now than the one that has sent this."""
+        seen = self._seen.get(message.pid)
+        is_other = seen is not None and seen.is_python is False
+        return is_other or message.started_ns < self._programs[message.pid]
+
+    def _drain(self) -> None:
+        """Wait until what has reached the socket is here: a word of our own comes after it.
+
+        A process that has ended has sent its last word, but on a busy machine nobody may
+        have looked at it yet.
+        """
+        if self._collector is None:
+            return
+        stranger = (self._session ^ 1, os.getpid(), 0, 1, 1, 0, child.LAST)
+        courier = _core.Courier(self._collector.endpoint)
+        try:
+            end = time.monotonic() + _LAST_WORDS_S
+            sent = courier.send(_core.write_snapshot(stranger, []), _PATIENCE_MS)
+            while sent and not self._own and time.monotonic() < end:
+                time.sleep(0.001)
+                # It is turned away like any stranger's.
+                self._own = min(self._collector.counts()["foreign"], 1)
+        except KeyboardInterrupt:
+            pass  # what is there is there
+        finally:
+            courier.close(0)
 
     def _last_words(self) -> list[Message]:
         """Wait until every process that lives has sent its last figures, or Ctrl-C."""
@@ -281,7 +321,11 @@ class Children:
         try:
             while True:
                 waited = time.monotonic() - start
-                unfinished = [m.pid for m in messages if m.stage != child.LAST]
+                unfinished = [
+                    m.pid
+                    for m in messages
+                    if m.stage != child.LAST and not self._has_become_another(m)
+                ]
                 living = any(map(is_alive, unfinished))
                 if not unfinished or waited > (_LAST_WORDS_S if living else _POST_S):
                     break
@@ -294,7 +338,7 @@ class Children:
     def _gather(self, messages: list[Message]) -> Gathered:
         faults = self._damaged
         if self._collector is not None:
-            faults += turned_away(self._collector)
+            faults += turned_away(self._collector) - self._own
         sent = Gathered.of(messages, self._open, faults)
         silent, others = self._silent({process.pid for process in sent.processes})
         return replace(sent, processes=(*sent.processes, *silent), others=others)
@@ -302,7 +346,9 @@ class Children:
     def _open(self, message: Message) -> tuple[Process, Result | None]:
         name, taken_ns, _ = message.about(self._session)
         state = "running"
-        if not is_alive(message.pid):
+        if self._has_become_another(message):
+            state = "finished"
+        elif not is_alive(message.pid):
             state = "finished" if message.stage == child.LAST else "killed"
         process = Process(
             pid=message.pid,

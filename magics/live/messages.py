@@ -68,6 +68,11 @@ class Message:
         if received:
             self.lost = max(0, self.sequence - first + 1 - received - dropped)
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether the process had measured anything."""
+        return len(self.records) > 1
+
     def about(self, session: int) -> About:
         """Give what the process says of itself, if it is of this session.
 
@@ -97,7 +102,7 @@ class Message:
         ResultFileError
             If they are damaged.
         """
-        return parse(self.records[1]) if len(self.records) > 1 else None
+        return parse(self.records[1]) if self.has_figures else None
 
 
 def latest(

@@ -58,6 +58,38 @@ def work_and_exit_at_once(count: int) -> None:
     os._exit(3)
 
 
+def work_as_a_daemon(pipe: int, closes: str) -> None:
+    """Work with nothing open but a pipe, for which nobody waits; never comes back."""
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    work(11)
+    most = 300
+    if closes == "closerange":
+        os.closerange(3, pipe)
+        os.closerange(pipe + 1, most)
+    for descriptor in range(3, most):
+        try:
+            if descriptor != pipe:
+                os.close(descriptor)
+        except OSError:
+            pass  # it was not open
+    work(20)
+    os.write(pipe, b"done")
+    os._exit(0)
+
+
+def work_and_become(count: int, command: list[str]) -> None:
+    work(count)
+    os.execv(command[0], command)
+
+
+def replaced() -> list[str]:
+    """Functions of `os` that are not the system's."""
+    names = ("_exit", "close", "closerange", "execv", "execve")
+    return [name for name in names if getattr(os, name).__module__ != "posix"]
+
+
 def work_on(pool: Pool, tasks: int, count: int) -> None:
     pool.map(work, [count] * tasks, chunksize=1)
 

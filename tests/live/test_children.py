@@ -232,7 +232,7 @@ def test_one_that_lives_on_gives_all_it_has(run_both: Run) -> None:
         assert leaves(result) == 600
         assert states(result) == ["running"]
         # Nothing is left switched on in it.
-        assert pool.submit(os._exit.__module__.__str__).result() == "posix"
+        assert pool.submit(works.replaced).result() == []
         later = run_both("assert pool.submit(work, 600).result()", pool=pool)
         assert leaves(later) == 0
         assert later.processes[0].note == "started before the profile"
@@ -248,6 +248,53 @@ def test_those_that_cannot_attach_are_named(run: Run) -> None:
     )
     assert states(result) == ["silent", "silent"]
     assert describe(result.processes) == "2 child processes: 2 did not attach"
+
+
+@pytest.mark.parametrize("closes", ["closerange", "close"])
+def test_one_that_becomes_a_daemon(run: Run, closes: str) -> None:
+    result = run(
+        "ours, theirs = os.pipe()\n"
+        "if not os.fork():\n"
+        "    works.work_as_a_daemon(theirs, closes)\n"
+        "os.close(theirs)\n"
+        "os.wait()\n"
+        # It has ended when there is no more to read.
+        "assert os.read(ours, 9) == b'done' and os.read(ours, 9) == b''\n"
+        "os.close(ours)",
+        closes=closes,
+    )
+    assert leaves(result) == 11 + 20
+    assert states(result) == ["finished"] * 2
+
+
+def test_one_that_becomes_another_program(run: Run) -> None:
+    code = IMPORT + "; work.work(70)"
+    result = run(
+        "os.spawnv(os.P_WAIT, sys.executable, [sys.executable, '-c', code])\n"
+        "subprocess.run([sys.executable, '-c', code], preexec_fn=os.setsid)\n"
+        "subprocess.run(['true'], preexec_fn=os.setsid)\n"
+        "if not os.fork():\n"
+        "    works.work_and_become(30, [sys.executable, '-c', code])\n"
+        "os.wait()",
+        code=code,
+    )
+    # What it did before is there, and it was not killed.
+    assert leaves(result) == 70 + 70 + 30 + 70
+    assert set(states(result)) == {"finished"}
+
+
+def test_one_that_would_become_another_program_but_for_a_slip(run: Run) -> None:
+    result = run(
+        "if not os.fork():\n"
+        "    try:\n"
+        "        works.work_and_become(30, ['/nowhere/at/all'])\n"
+        "    except OSError:\n"
+        "        works.work_and_exit_at_once(5)\n"
+        "os.wait()"
+    )
+    assert leaves(result) == 35
+    (process,) = result.processes
+    assert (process.state, process.lost) == ("finished", 0)
 
 
 def test_what_was_gathered_is_kept_when_the_code_raises(run: Run) -> None:

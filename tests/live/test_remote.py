@@ -178,6 +178,22 @@ def test_one_that_dies_leaves_what_it_has_sent(
     assert "1 killed, the last moments missing" in str(collector.result())
 
 
+def test_one_that_closes_all_there_is(collector: Collector) -> None:
+    code = WORK + "import os; works.work(9); os.closerange(3, 300); works.work(4)"
+    assert start(code, collector.environment).wait() == 0
+    wait_until(lambda: all_finished(collector, 1))
+    assert leaves(collector.result()) == 13
+
+
+def test_one_that_becomes_another_program(collector: Collector) -> None:
+    become = (
+        f"works.work_and_become(5, [sys.executable, '-c', {WORK + 'works.work(2)'!r}])"
+    )
+    assert start(WORK + become, collector.environment).wait() == 0
+    wait_until(lambda: all_finished(collector, 2))
+    assert leaves(collector.result()) == 7
+
+
 def test_a_program_may_attach_itself(collector: Collector) -> None:
     environment = dict(collector.environment, PYTHONPATH="")
     code = WORK + "import nbprobe.live; nbprobe.live.attach(); works.work(9)"
