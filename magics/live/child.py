@@ -53,7 +53,7 @@ _PERIOD = 0.25
 _DEAREST_SHARE = 0.02
 _HELLO_PATIENCE_MS = 50
 _LAST_PATIENCE_MS = 300
-_TERM_PATIENCE_MS = 500
+_TERM_PATIENCE_MS = 1500
 # A network may be away for a while; a collector that is away for longer has ended.
 _CUT_S = 30.0
 

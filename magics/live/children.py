@@ -26,6 +26,8 @@ __all__ = ["Children", "Gathered", "search_path", "turned_away"]
 
 # How often the kernel is asked which processes there are: it forgets those that ended.
 _LOOK_S = 0.1
+# A fork that is found so often is no passage to another program.
+_LOOKS = 5
 # For processes that live on, to take their last figures.
 _LAST_WORDS_S = 5.0
 _PATIENCE_MS = 2000
@@ -102,6 +104,7 @@ class _Seen:
     is_old: bool  # it was there before the profile
     command: str = ""
     is_python: bool | None = None  # not known of one that ended at once
+    looks: int = 0  # that found it with its present command
 
 
 class Children:
@@ -261,7 +264,9 @@ class Children:
         for pid, parent in descendants().items():
             seen = self._seen.setdefault(pid, _Seen(parent, is_old))
             # Both change when a fork becomes another program, and are gone at its end.
-            seen.command = command_of(pid) or seen.command
+            if (command := command_of(pid)) and command != seen.command:
+                seen.command, seen.looks = command, 0
+            seen.looks += bool(command)
             if (answer := is_python(pid)) is not None:
                 seen.is_python = answer
 
@@ -367,11 +372,8 @@ class Children:
         """Give the Python processes that sent nothing, and count other programs."""
         silent = []
         others = 0
-        own = command_of(os.getpid())
         for pid, seen in self._seen.items():
-            # With our own command it was about to become another program when seen last.
-            is_becoming = seen.command == own and not seen.is_old
-            if pid in attached or not seen.command or is_becoming:
+            if pid in attached or not seen.command or self._was_becoming(seen):
                 continue
             if seen.is_python is False:
                 others += not seen.is_old
@@ -388,6 +390,20 @@ class Children:
                     )
                 )
         return silent, others
+
+    def _was_becoming(self, seen: _Seen) -> bool:
+        """Whether a process was about to become another program when it was seen last.
+
+        It had its parent's command then, as every fork has; one that does not attach, and
+        is none, keeps it for longer.
+        """
+        if seen.is_old:
+            return False
+        if seen.parent == os.getpid():
+            return seen.command == command_of(seen.parent)
+        parent = self._seen.get(seen.parent)
+        same = parent is not None and seen.command == parent.command
+        return same and seen.looks < _LOOKS
 
     def _note(self, pid: int) -> str:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .reply import write
 
-__all__ = ["MAGICS", "record"]
+__all__ = ["MAGICS", "as_written", "record"]
 
 #: The magics that run on engines, by tool. They are the only ones that a request can name.
 MAGICS = {
@@ -55,6 +55,13 @@ def record(request: str, *call: Any) -> bytes:
     wall_ns = time.perf_counter_ns() - start_ns
     result = shell.user_ns.pop(_VARIABLE, None)
     return write(asked["session"], wall_ns, result, error=error)
+
+
+def as_written(text: str) -> str:
+    """Give a line of code without what a request has put before it."""
+    if f" -v {_VARIABLE} " not in text:
+        return text
+    return text.partition(" -- ")[2]
 
 
 def _described(shell: Any, error: BaseException) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "STATES", "Process", "describe"]
+__all__ = ["KINDS", "STATES", "Process", "describe", "is_whole"]
 
 #: What a process can be, and what one and several of them are called.
 KINDS = {
@@ -116,6 +116,16 @@ def describe(processes: Sequence[Process], others: int = 0) -> str:
         line += f"; {others} of other programs"
     notes = sorted({_note(process) for process in processes if process.note})
     return "; ".join([line, *notes])
+
+
+def is_whole(processes: Sequence[Process]) -> bool:
+    """Whether the figures of all are there, and complete as far as they went."""
+    return all(
+        process.state in ("finished", "running")
+        and not process.lost
+        and not process.note
+        for process in processes
+    )
 
 
 def _note(process: Process) -> str:

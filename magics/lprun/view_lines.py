@@ -12,7 +12,7 @@ from ..places import place_of
 from ..views import units
 from ..views.names import clean, one_line
 from ..views.notes import Note
-from ..views.processes import ChildrenView
+from ..views.processes import ChildrenView, apart
 from ..views.tables import ROWS, Column, Table
 from . import view_engines
 from .excerpt import numbers
@@ -197,6 +197,7 @@ def html(result: LineResult) -> str:
     functions = result.shown()
     blocks, rest = _blocks(result, functions)
     seconds, _, unit = units.seconds(result.self_ns / 1e9).partition(" ")
+    seen, warnings = apart(_warnings(result), result.processes, result.other_programs)
     return render(
         "lprun/lines.html.j2",
         result=result,
@@ -204,7 +205,8 @@ def html(result: LineResult) -> str:
         unit=unit,
         summary=f"in {units.plural(len(result.functions), 'function')},"
         f" {units.plural(result.hits, 'line')} executed",
-        warnings=_warnings(result),
+        seen=seen,
+        warnings=warnings,
         hottest=[_hot(result, *pair) for pair in _hottest(result)],
         blocks=blocks,
         rest=_table(result, rest),

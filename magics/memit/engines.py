@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..live.balance import Balance
+from ..live.engine import as_written
 from ..live.processes import KINDS, Process
 from ..results import Result
 from .result import MemoryResult, Place, by_text
@@ -94,7 +95,7 @@ class EngineMemory(Result):
         counts: dict[Any, dict[str, float]] = {}
         for label, part in self.by_process().items():
             for key, (place, bytes_) in by_text(part):
-                places.setdefault(key, place)
+                places.setdefault(key, replace(place, text=as_written(place.text)))
                 of_line = counts.setdefault(key, dict.fromkeys(self.labels, 0.0))
                 of_line[label] += bytes_
         rows = [

@@ -8,7 +8,7 @@ from ..views import units
 from ..views.drawing import Picture
 from ..views.engines import beside_mean
 from ..views.names import clean, one_line
-from ..views.processes import state_of
+from ..views.processes import apart, state_of
 from ..views.tables import Column, Table
 from .engines import EngineMemory
 from .view_measure import where
@@ -85,7 +85,7 @@ def _engines(result: EngineMemory) -> Table:
         Column("host"),
         Column("pid", "right"),
         *(Column(name, "right") for name, _ in result.figures()),
-        Column("the line is the mean resident peak"),
+        Column("the line is the mean"),
         Column("state"),
     )
     figures = result.figures()
@@ -146,12 +146,14 @@ def html(result: EngineMemory) -> str:
 
     _, peaks = result.figures()[0]
     figure, _, unit = units.memory(max(peaks.values())).partition(" ")
+    seen, warnings = apart(_warnings(result), result.processes)
     return render(
         "memit/engines.html.j2",
         figure=figure,
         unit=unit,
         below=headline(result).partition(" ")[2].partition(" ")[2],
-        warnings=_warnings(result),
+        seen=seen,
+        warnings=warnings,
         figures=_figures(result),
         kinds=result.kinds[1].capitalize(),
         engines=_engines(result),

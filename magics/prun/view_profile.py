@@ -14,7 +14,7 @@ from ..views.icicle import Block, Icicle, icicle
 from ..views.names import clean, one_line
 from ..views.network import Network
 from ..views.notes import Note
-from ..views.processes import ChildrenView
+from ..views.processes import ChildrenView, apart
 from . import view_engines, view_sampled
 from .callgraph import call_graph
 from .pairs import Label, rows
@@ -209,13 +209,15 @@ def html(result: ProfileResult) -> str:
         ]
     else:
         parts = [_part(shown, "", orders=3)]
+    seen, warnings = apart(_warnings(result), result.processes, result.other_programs)
     return render(
         "prun/result.html.j2",
         result=result,
         figure=seconds,
         unit=unit,
         summary=_summary(result) + _subtracted(result),
-        warnings=_warnings(result),
+        seen=seen,
+        warnings=warnings,
         profiles=parts,
         fold=result.fold,
         children=_children(result),

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from math import fsum
 
 from ..live.balance import Balance
-from ..live.processes import STATES, Process
+from ..live.processes import STATES, Process, describe, is_whole
 from . import units
 from .colours import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, TEAL, VIOLET
 from .drawing import Picture, picture, rect, text
-from .names import one_line
+from .names import clean, one_line
 from .tables import Column, Table
 
-__all__ = ["ChildrenView", "balance_line", "state_of"]
+__all__ = ["ChildrenView", "apart", "balance_line", "state_of"]
 
 _WIDTH = 160
 _HEIGHT = 12
@@ -35,6 +35,15 @@ _COLUMNS = (
     Column("messages", "right"),
     Column("state"),
 )
+
+
+def apart(
+    warnings: Sequence[str], processes: Sequence[Process], others: int = 0
+) -> tuple[str, list[str]]:
+    """Take out of a view's warnings who took part, where that is none; '' where it is."""
+    line = clean(describe(processes, others)) if is_whole(processes) else ""
+    seen = line if line in warnings else ""
+    return seen, [each for each in warnings if each != seen]
 
 
 def state_of(process: Process) -> str:

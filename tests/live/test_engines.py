@@ -403,7 +403,7 @@ def test_memory_of_each_engine(connected: Session) -> None:
     assert result.allocated_bytes == sum(sizes)
     assert result.allocations == sum(part.allocations for part in parts.values())
     place, bytes_, balance = result.lines()[0]
-    assert "bytes(share" in place.text
+    assert place.text == "kept = bytes(share * 10**4)"
     assert bytes_ == pytest.approx(2 * 10**7, rel=0.01)
     assert balance.most == "engine 3"
     assert balance.imbalance == pytest.approx(1.8, rel=0.02)
