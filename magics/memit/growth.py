@@ -12,14 +12,20 @@ from ..execution import runner
 from ..results import Result
 from . import snapshots
 from .result import Kind
-from .snapshots import Snapshot, StatisticDiff
+from .snapshots import Snapshot
 
 __all__ = ["Growth", "measure_growth", "since_last"]
 
 
+_NOBODYS = "(no code of yours: the kernel, libraries by themselves)"
+
+
 @dataclass(frozen=True, slots=True)
 class LineGrowth:
-    """A line, and by how many bytes and blocks its memory grew."""
+    """A line, and by how many bytes and blocks its memory grew.
+
+    It is the innermost one of the user's own code; where there is none, `file` is empty.
+    """
 
     file: str
     line: int
@@ -108,23 +114,40 @@ class _Run:
 
 
 def _growth(statement: str, before: Snapshot, now: Snapshot) -> Growth:
-    lines = [
-        _line(it, now)
-        for it in now.compare_to(before, "lineno")
-        if it.size_diff or it.count_diff
-    ]
     kinds = [
         Kind(it.type, it.count_diff, it.size_diff)
         for it in now.compare_to(before, "type")
         if it.size_diff or it.count_diff
     ]
-    return Growth(statement, tuple(lines[:500]), tuple(kinds[:200]))
+    return Growth(statement, tuple(_lines(before, now)[:500]), tuple(kinds[:200]))
 
 
-def _line(it: StatisticDiff, now: Snapshot) -> LineGrowth:
-    frame = it.traceback[-1]
-    texts = (
-        p.text for p in now.places if (p.file, p.line) == (frame.filename, frame.lineno)
-    )
-    text = next(texts, "")
-    return LineGrowth(frame.filename, frame.lineno, text, it.size_diff, it.count_diff)
+def _lines(before: Snapshot, now: Snapshot) -> list[LineGrowth]:
+    """Give the differences by line, the largest first."""
+    old, new = _by_line(before), _by_line(now)
+    found = []
+    for key in {**old, **new}:
+        (bytes0, blocks0, text0), (bytes1, blocks1, text1) = (
+            side.get(key, (0, 0, "")) for side in (old, new)
+        )
+        if bytes0 != bytes1 or blocks0 != blocks1:
+            found.append(
+                LineGrowth(*key, text1 or text0, bytes1 - bytes0, blocks1 - blocks0)
+            )
+    return sorted(found, key=lambda it: (-abs(it.bytes), it.file, it.line))
+
+
+def _by_line(snapshot: Snapshot) -> dict[tuple[str, int], tuple[int, int, str]]:
+    """Add up what is alive by the innermost line of the user's own code."""
+    rows: dict[tuple[str, int], tuple[int, int, str]] = {}
+    for site in snapshot.sites:
+        if not site.alive_blocks:
+            continue
+        places = (snapshot.places[number] for number in site.places)
+        own = next((place for place in places if place.users), None)
+        key, text = ("", 0), _NOBODYS
+        if own is not None:
+            key, text = (own.file, own.line), own.text
+        bytes_, blocks, _ = rows.get(key, (0, 0, ""))
+        rows[key] = bytes_ + site.alive_bytes, blocks + site.alive_blocks, text
+    return rows

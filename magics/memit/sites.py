@@ -29,10 +29,10 @@ _ABOVE = frozenset(
     )
 )
 
-# What reads the table allocates too, and calls others that do.
+# What reads the table allocates too, and calls others that do, as what shows it does.
 _READING = frozenset(
     os.path.join(os.path.dirname(__file__), name)
-    for name in ("sites.py", "snapshots.py", "leaks.py")
+    for name in ("sites.py", "snapshots.py", "leaks.py", "magic.py")
 )
 
 _Key = tuple[tuple[str, int, str], ...]

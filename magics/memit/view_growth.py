@@ -30,7 +30,7 @@ def _tables(growth: Growth) -> list[Table]:
         (
             units.change(it.bytes),
             f"{it.blocks:+,}",
-            one_line(place_of(it.file, it.line), 40),
+            one_line(place_of(it.file, it.line), 40) if it.file else "",
             one_line(it.text, 70),
         )
         for it in growth.lines[:_ROWS]

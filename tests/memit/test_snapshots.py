@@ -136,6 +136,19 @@ def test_memdiff_shows_what_a_cell_leaves(session: Session) -> None:
     assert "y = bytearray" in growth._repr_mimebundle_()["text/html"]
 
 
+def test_memdiff_names_the_users_lines(session: Session) -> None:
+    text = "[" + ",".join(f"{number}.5" for number in range(5000)) + "]"
+    session.run(f"import json; text = {text!r}; rows = []")
+    growth = session.run("%memdiff -q -o rows += json.loads(text)").value
+    first = growth.lines[0]
+    assert "json.loads" in first.text and "decoder" not in first.file
+    assert first.bytes > 5000 * 24
+    session.run("%memdiff")
+    session.run("more = json.loads(text)")
+    growth = session.run("%memdiff -q -o").value
+    assert "json.loads" in growth.lines[0].text
+
+
 def test_memdiff_since_the_last_one(session: Session) -> None:
     assert "counting from now on" in session.run("%memdiff").stdout
     session.run("z = bytearray(5 * 10**6)")
