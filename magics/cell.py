@@ -84,7 +84,7 @@ class Cell:
         SyntaxError
             Pointing into the user's cell.
         """
-        transformed = self._shell.transform_cell(text)
+        transformed = _transformed(self._shell, text)
         shown = linecache.getline(self.filename, self._lineno)
         column = shown.rfind(text)
         if column < 0 or transformed.rstrip("\n") != text.rstrip("\n"):
@@ -239,8 +239,17 @@ def _transform_below(shell: Any, cell: str) -> str:
     """Transform the lines of a cell, keeping the blank ones that IPython takes off its top."""
     top = cell[: len(cell) - len(cell.lstrip())]
     blank = top.count("\n")
-    transformed: str = shell.transform_cell(cell)
-    return "\n" * blank + transformed
+    return "\n" * blank + _transformed(shell, cell)
+
+
+def _transformed(shell: Any, text: str) -> str:
+    """Transform a text as the shell does with a cell."""
+    try:
+        transformed: str = shell.transform_cell(text)
+    except SyntaxError:
+        # Of its indentation, for one. It is parsed next, which tells where it is wrong.
+        return text
+    return transformed
 
 
 def _labels(text: str) -> list[tuple[int, str]]:

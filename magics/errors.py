@@ -8,6 +8,7 @@ __all__ = [
     "NbprobeError",
     "ResultFileError",
     "SamplingError",
+    "leave_out_frame",
 ]
 
 
@@ -32,3 +33,12 @@ class SamplingError(NbprobeError):
 
 class EnginesError(NbprobeError):
     """No engine can be reached, or none gave a result; the message says why."""
+
+
+def leave_out_frame(error: BaseException) -> None:
+    """Take the frame that caught an error, and raises it again, out of its traceback.
+
+    Of a syntax error IPython shows hidden frames too.
+    """
+    trace = error.__traceback__
+    error.__traceback__ = trace and trace.tb_next

@@ -95,7 +95,11 @@ class _StandIn:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         __tracebackhide__ = True
-        return self._resolve()(*arguments, **keywords)
+        try:
+            return self._resolve()(*arguments, **keywords)
+        except SyntaxError as error:
+            import_module(".errors", __package__).leave_out_frame(error)
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._resolve(), name)

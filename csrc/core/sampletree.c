@@ -69,8 +69,9 @@ nbp_sampletree_thread(nbp_sampletree *self, const nbp_thread_view *view, int64_t
     const nbp_pointer_entry *entry = nbp_pointermap_get(&self->by_id, key_of(view->id));
     if (entry != NULL) {
         nbp_sampled_thread *known = &self->threads[entry->number];
-        if (known->ident == 0) {
-            known->ident = view->ident; /* it was met before it had begun to run */
+        if (view->ident != 0) {
+            known->ident =
+                view->ident; /* before it runs, it is none or the starter's */
         }
         return entry->number;
     }

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from .. import timeit as engine
 from ..options import Option, OptionError, OptionTable, Parsed, new_file
-from ..timeit.options import BUDGET, COUNTERS, EACH, SCALE, STATISTIC, VS, check, whole
+from ..timeit.options import (
+    BUDGET,
+    COUNTERS,
+    EACH,
+    SCALE,
+    STATISTIC,
+    VS,
+    check,
+    loops,
+)
 
 if TYPE_CHECKING:
     from ..timeit.result import Comparison, Scaling, TimeitResult
@@ -38,7 +47,7 @@ TABLE = OptionTable(
             "python -m timeit does. 0, or -r alone: as many times as take 0.2 s "
             "[default: choose freely within the budget, without the overhead].",
             "N",
-            whole(0),
+            loops,
             0,
         ),
         Option(

@@ -17,6 +17,7 @@ from IPython.core.magic import (
 
 from ..cell import Cell
 from ..code import Code
+from ..errors import leave_out_frame
 from ..live.display import NO_LIVE, is_wanted, live
 from ..live.magic import ENGINES, on_engines
 from ..magic import ToolMagics, documented
@@ -160,7 +161,11 @@ class Lprun(ToolMagics):
         """See `HELP`, which takes this one's place."""
         # IPython leaves our frame out of the user's traceback.
         __tracebackhide__ = True
-        return self._run("lprun", line, cell, local_ns)
+        try:
+            return self._run("lprun", line, cell, local_ns)
+        except SyntaxError as error:
+            leave_out_frame(error)
+            raise
 
     @cell_magic
     @needs_local_scope
@@ -171,7 +176,11 @@ class Lprun(ToolMagics):
     ) -> Any:
         """Profile a cell: another name of ``%%lprun``."""
         __tracebackhide__ = True
-        return self._run("lprun_all", line, cell, local_ns)
+        try:
+            return self._run("lprun_all", line, cell, local_ns)
+        except SyntaxError as error:
+            leave_out_frame(error)
+            raise
 
     def _run(
         self,
@@ -192,7 +201,11 @@ class Lprun(ToolMagics):
                 raise failure
             return delivered
         code = Cell(self.shell, magic, line, cell, local_ns)
-        statement = self._statement(code, options)
+        try:
+            statement = self._statement(code, options)
+        except SyntaxError as error:
+            error.__traceback__ = code.user_traceback(error)
+            raise
         targets = self._targets(code, options)
         is_named = bool(options.functions or options.modules)
         profiler = LineProfiler(*targets.functions, memory=options.memory)

@@ -15,6 +15,7 @@ from . import Profile
 from .merging import with_children, without_strangers
 from .ours import without_ours
 from .result import ProfileResult
+from .threadnames import ThreadNames
 
 if TYPE_CHECKING:
     from ..live.children import Children
@@ -62,6 +63,7 @@ def profile(
     """
     recording = Profile(builtins=builtins, tasks=tasks, memory=memory)
     run = runner(recording, code, globals=globals, locals=locals)
+    names = ThreadNames()
 
     def result(interrupted: bool) -> ProfileResult:
         own = recording.result(
@@ -71,10 +73,11 @@ def profile(
             interrupted=interrupted,
             wall_ns=perf_counter_ns() - start,
         )
-        own = replace(own, threads=tuple(without_ours(own.functions, own.threads)))
+        threads = without_ours(own.functions, names.given(own.threads))
+        own = replace(own, threads=tuple(threads))
         return with_children(_without_the_kernels(own), children)
 
-    with following(children, recording.disable):
+    with names.noted(), following(children, recording.disable):
         start = perf_counter_ns()
         return concluded(run, result, on_partial)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 from .. import awaiting
 from .result import Function, Thread
@@ -35,60 +36,86 @@ def without_ours(
         Of a coroutine, the event loop and what it runs remain, not who made the loop; a
         thread that did nothing but wait for it is gone.
     """
-    of_awaiting = {i for i, each in enumerate(functions) if each.file == _AWAITING}
-    of_noting = {i for i, each in enumerate(functions) if each.file == _NOTING}
-    loop = {i for i, each in enumerate(functions) if each.name == "run_until_complete"}
-    starters = {
-        i
-        for i, each in enumerate(functions)
-        if each.file == threading.__file__ or each.name == _RUN_IN_CONTEXT
-    }
-    if not (of_awaiting or of_noting):
+    kinds = _Kinds.of(functions)
+    if not (kinds.runners or kinds.notes):
         return list(threads)
-    cut = (
-        _without(thread, of_awaiting, of_awaiting | of_noting, loop, starters)
-        for thread in threads
-    )
+    cut = [_without(thread, kinds) for thread in threads]
     return [thread for thread in cut if len(thread)]
 
 
-def _without(
-    thread: Thread,
-    runners: set[int],
-    ours: set[int],
-    loop: set[int],
-    starters: set[int],
-) -> Thread:
-    """Cut a tree down.
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Functions that matter here, by their places.
 
-    Parameters
+    Attributes
     ----------
     runners : set of int
-        Functions that run a coroutine.
-    ours : set of int
-        All that are ours.
-    loop : set of int
-        Functions that run an event loop.
+        That run a coroutine for us.
+    notes : set of int
+        That note the names of threads.
+    reading : set of int
+        That such a note calls.
+    loops : set of int
+        That run an event loop.
     starters : set of int
-        Functions that begin a thread.
+        That begin a thread.
     """
-    owned = _owned_roots(thread, runners, starters)
-    calls_ours = any(thread.function[root] in runners for root in owned)
+
+    runners: set[int]
+    notes: set[int]
+    reading: set[int]
+    loops: set[int]
+    starters: set[int]
+
+    @classmethod
+    def of(cls, functions: Sequence[Function]) -> Self:
+        def those(is_one: Callable[[Function], bool]) -> set[int]:
+            return {place for place, each in enumerate(functions) if is_one(each)}
+
+        properties = ("Thread.ident", "Thread.name")
+        return cls(
+            runners=those(lambda each: each.file == _AWAITING),
+            notes=those(lambda each: each.file == _NOTING),
+            reading=those(lambda each: each.native or each.qualname in properties),
+            loops=those(lambda each: each.name == "run_until_complete"),
+            starters=those(
+                lambda each: (
+                    each.file == threading.__file__ or each.name == _RUN_IN_CONTEXT
+                )
+            ),
+        )
+
+    def goes_inside(self, caller: int, function: int) -> bool:
+        """Whether the user's part of a tree begins with this call."""
+        return caller in self.runners and function in self.loops
+
+    def is_note(self, caller: int, function: int) -> bool:
+        """Whether the call is part of a note; the start of the thread itself is not."""
+        return caller in self.notes and function in self.reading
+
+
+def _without(thread: Thread, kinds: _Kinds) -> Thread:
+    """Cut a tree down to what is the user's."""
+    owned = _owned_roots(thread, kinds)
+    ours = kinds.runners | kinds.notes
     kept: list[int] = []
-    # For each old node its place in the new tree, or that of its caller there.
+    # For each old node its place in the new tree, or that of its caller there; and whether
+    # it is in the user's part.
     places: list[int] = []
-    # Whether it is in the part of the tree that is the user's.
     inside: list[bool] = []
     own, raw_own = list(thread.self_ns), list(thread.raw_self_ns)
     for index, (parent, function) in enumerate(
         zip(thread.parent, thread.function, strict=True)
     ):
         if parent < 0:
+            place = -1
             inside.append(index not in owned)
         else:
-            begins = function in loop and thread.function[parent] in runners
-            inside.append(inside[parent] or begins)
-        place = places[parent] if parent >= 0 else -1
+            place, caller = places[parent], thread.function[parent]
+            inside.append(
+                (inside[parent] or kinds.goes_inside(caller, function))
+                and not kinds.is_note(caller, function)
+            )
         if inside[index] and function in ours and place >= 0:
             # Its time is that of who called it.
             own[kept[place]] += own[index]
@@ -100,17 +127,19 @@ def _without(
     if len(kept) == len(thread):
         return thread
 
-    def caller(index: int) -> int:
+    def caller_of(index: int) -> int:
         parent = thread.parent[index]
         return places[parent] if parent >= 0 and inside[parent] else -1
 
-    parents = [caller(index) for index in kept]
+    is_own_thread = bool(owned) and not any(
+        thread.function[root] in kinds.runners for root in owned
+    )
+    parents = [caller_of(index) for index in kept]
     own = [own[index] for index in kept]
     raw_own = [raw_own[index] for index in kept]
     return replace(
         thread,
-        # In a thread of its own it is known by that, though the thread is gone by now.
-        name=awaiting.THREAD if owned and not calls_ours else thread.name,
+        name=awaiting.THREAD if is_own_thread else thread.name,
         parent=tuple(parents),
         function=tuple(thread.function[index] for index in kept),
         calls=tuple(thread.calls[index] for index in kept),
@@ -128,14 +157,14 @@ def _without(
     )
 
 
-def _owned_roots(thread: Thread, runners: set[int], starters: set[int]) -> set[int]:
+def _owned_roots(thread: Thread, kinds: _Kinds) -> set[int]:
     """Find the roots that only lead to a coroutine that we run.
 
     In the calling thread that is our function; in a thread of its own, what starts every
     thread.
     """
     found = set()
-    # Whether nothing but what starts a thread is between the node and its root.
+    # Whether nothing but what starts a thread is between the root and the node.
     begins: list[bool] = []
     roots: list[int] = []
     for index, (parent, function) in enumerate(
@@ -143,7 +172,10 @@ def _owned_roots(thread: Thread, runners: set[int], starters: set[int]) -> set[i
     ):
         above = parent < 0 or begins[parent]
         roots.append(index if parent < 0 else roots[parent])
-        begins.append(above and function in starters)
-        if above and function in runners:
+        begins.append(above and function in kinds.starters)
+        if above and function in kinds.runners:
             found.add(roots[index])
+    if any(begins[root] for root in found):
+        # The thread is ours, with all that begins and ends it.
+        return set(roots)
     return found

@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic_ns
+
+from .result import Thread
 
 __all__ = ["ThreadNames"]
 
@@ -47,6 +51,28 @@ class ThreadNames:
         # takes notes that nobody reads.
         if threading.Thread.start is self._noting:
             threading.Thread.start = self._start  # type: ignore[method-assign]
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Take note from `begin` to `end`."""
+        try:
+            self.begin()
+            yield
+        finally:
+            self.end()
+
+    def given(self, threads: Sequence[Thread]) -> list[Thread]:
+        """Give the trees of threads, in the order in which they began, their names."""
+        found = list(threads)
+        for ident, noted in self._noted.items():
+            places = [at for at, each in enumerate(threads) if each.ident == ident]
+            if ident in self.before:
+                # The first may be the thread that had the number before, or not.
+                places = places[-len(noted) :]
+            if len(places) == len(noted):
+                for at, (_, name) in zip(places, noted, strict=True):
+                    found[at] = replace(threads[at], name=name)
+        return found
 
     def of(self, ident: int, met_ns: int) -> str | None:
         """Name the thread that had a number when it was met, CLOCK_MONOTONIC."""

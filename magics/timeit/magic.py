@@ -23,7 +23,17 @@ from ..options import Option, OptionError, OptionTable, Parsed
 from ..output import OPTIONS, deliver, show
 from ..runs import NAME, runs_of
 from ..settings import TimeitMagics
-from .options import BUDGET, COUNTERS, EACH, SCALE, STATISTIC, VS, check, whole
+from .options import (
+    BUDGET,
+    COUNTERS,
+    EACH,
+    SCALE,
+    STATISTIC,
+    VS,
+    check,
+    loops,
+    whole,
+)
 
 if TYPE_CHECKING:
     from ..code import Code
@@ -39,7 +49,7 @@ TABLE = OptionTable(
             "does, the overhead of its loop included. 0, or -r alone: as many times as "
             "take 0.2 s [default: choose freely within the budget, without the overhead].",
             "N",
-            whole(0),
+            loops,
             0,
         ),
         Option(

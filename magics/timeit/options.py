@@ -17,6 +17,7 @@ __all__ = [
     "VS",
     "above_zero",
     "check",
+    "loops",
     "whole",
 ]
 
@@ -37,6 +38,14 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def loops(text: str) -> int:
+    """Read a number of loops; they are counted in 64 bits, and 10^15 take days."""
+    number = whole(0)(text)
+    if number > 10**15:
+        raise ValueError("10^15 loops at the most")
+    return number
 
 
 def above_zero(what: str) -> Callable[[str], float]:

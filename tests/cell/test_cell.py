@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 
 import pytest
+
+import nbprobe
 
 from .shells import Session, bare, session
 
 __all__ = ["bare", "session"]
+
+OURS = os.path.dirname(nbprobe.__file__)
 
 
 def test_traceback_shows_the_line_as_typed(session: Session) -> None:
@@ -65,6 +70,17 @@ def test_syntax_error_points_into_the_cell(
     assert isinstance(error, SyntaxError)
     assert (error.lineno, error.text) == (lineno, text + "\n")
     assert error.offset is not None and abs(error.offset - offset) <= 1
+
+
+@pytest.mark.parametrize("magic", ["timeit", "prun", "lprun", "memit", "mprun", "dis"])
+@pytest.mark.parametrize("cell", ["\tf()\n  g()", "1 +", "return 3", "x\0", "x = '''"])
+def test_of_a_syntax_error_nothing_of_ours_is_shown(
+    session: Session, magic: str, cell: str
+) -> None:
+    ran = session.run(f"%%{magic}\n{cell}")
+    assert isinstance(ran.error, SyntaxError)
+    shown = ran.stdout + ran.stderr
+    assert "Error" in shown and OURS not in shown
 
 
 def test_locals_are_seen_and_do_not_leak(session: Session) -> None:

@@ -229,11 +229,14 @@ def test_of_an_await_only_what_the_loop_runs_is_shown(
     assert sum(thread.self_ns) == pytest.approx(thread.total_ns, rel=1e-6)
 
 
-def test_threads_that_ended_have_their_names() -> None:
+@pytest.mark.parametrize("how", [sample, profile], ids=["sampled", "counted"])
+def test_threads_that_ended_have_their_names(
+    how: Callable[..., ProfileResult],
+) -> None:
     names: dict[str, Any] = {}
     exec(compile(DEFINE + AWAITS, "defined.py", "exec"), names)
     before = threading.Thread.start
-    result = sample(Code.parse("one_after_the_other()"), globals=names)
+    result = how(Code.parse("one_after_the_other()"), globals=names)
     assert threading.Thread.start is before
     seen = {
         thread.name
@@ -242,6 +245,8 @@ def test_threads_that_ended_have_their_names() -> None:
     }
     assert seen == {"first", "second", "third"}
     assert not any(function.file.startswith(OURS) for function in result.functions)
+    called = {function.qualname for function in result.functions}
+    assert "Thread.name" not in called
 
 
 def test_names_are_those_of_the_moment() -> None:

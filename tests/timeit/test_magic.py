@@ -196,6 +196,10 @@ def test_quiet_holds_for_partial_results(session: Session) -> None:
         ("%timeit -r0 f()", "%timeit: -r takes a whole number from 1, not '0'"),
         ("%timeit -n abc f()", "%timeit: -n takes a whole number from 0, not 'abc'"),
         (
+            "%timeit -n 9999999999999999999 f()",
+            "%timeit: -n takes 10^15 loops at the most, not '9999999999999999999'",
+        ),
+        (
             "%timeit -p 101 f()",
             "%timeit: -p takes a whole number from 0 to 100, not '101'",
         ),
