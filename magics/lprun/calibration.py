@@ -35,7 +35,7 @@ def _call(function: Callable[[], None], rounds: int) -> None:
 @functools.cache
 def _compile(body: str) -> FunctionType:
     """A loop of n rounds over `body`, by source, as its lines are what matters."""
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"text": "text"}
     exec(f"def loop(n):\n    for _ in range(n):{body}\n", scope)
     return cast("FunctionType", scope["loop"])
 
@@ -62,7 +62,9 @@ def _cost(
     """
     engine.add(function)
     # A function of its own has the probes, so that nobody's heap is searched for others.
-    probed = FunctionType(engine.replacement(function.__code__), {"range": range})
+    probed = FunctionType(
+        engine.replacement(function.__code__), {"range": range, "text": "text"}
+    )
 
     def turn() -> tuple[float]:
         bare = _took_ns(call, function, count)
@@ -100,7 +102,8 @@ def event_costs(
         return LineEngine(memory=memory, native=native)
 
     frame = cast("FunctionType", _run_frame)
-    lines = _compile("\n        x = n" * _LINES)
+    # They do some work, as most do, beside which the processor has room for a probe.
+    lines = _compile("\n        x = text[1:3]" * _LINES)
     one_line = _compile(" pass")
     line, pace = _cost(new(), lines, _LINES * _ROUNDS, _run, _ROUNDS)
     enter, _ = _cost(new(), frame, 2 * _CALLS, _call, _CALLS)

@@ -491,6 +491,27 @@ def test_costs_are_subtracted_from_every_event() -> None:
     assert abs(off_corrected) < 0.7 * (statistics.median(raw) - statistics.median(bare))
 
 
+def test_costs_go_with_the_pace_of_the_processor() -> None:
+    def work() -> None:
+        pass
+
+    def subtracted(pace: float) -> tuple[float, float, float]:
+        engine = LineEngine()
+        engine.add(work)
+        engine.costs = (1000.0, 2000.0, 500.0, pace)
+        assert engine.costs == pytest.approx((1000.0, 2000.0, 500.0, pace), rel=0.01)
+        engine.start()
+        work()
+        engine.stop()
+        return engine.subtracted
+
+    # No processor is so fast, or so slow: the bounds of what is made of it.
+    assert all(a > b for a, b in zip(subtracted(1e-3), (1000, 2000, 500), strict=True))
+    assert all(a < b for a, b in zip(subtracted(9e5), (1000, 2000, 500), strict=True))
+    # A pace that is not known changes nothing.
+    assert subtracted(0.0) == pytest.approx((1000, 2000, 500), rel=0.01)
+
+
 def test_the_child_of_a_fork_counts_for_itself() -> None:
     def work() -> None:
         pass
