@@ -81,6 +81,8 @@ class Outcome:
         ------
         EnginesError
             Where no engine gave any, saying why not.
+        KeyboardInterrupt
+            Where Ctrl-C came before any could.
         """
         if self.gathered.results:
             merging = import_module(f"..{TOOLS[tool]}", __package__)
@@ -88,6 +90,8 @@ class Outcome:
             return result
         if self.error is not None:
             raise self.error
+        if self.interrupted:
+            raise KeyboardInterrupt
         reasons = (f"{each.name}: {each.note}" for each in self.gathered.processes)
         raise EnginesError(f"no engine gave a result; {'; '.join(reasons)}")
 
