@@ -9,7 +9,7 @@ from typing import Any
 
 from ..prun import Profile
 from ..prun.calibration import costs
-from ..prun.merging import without_strangers, without_threads
+from ..prun.merging import without_strangers
 from ..prun.result import Function, ProfileResult, Thread
 from .reply import write
 
@@ -51,18 +51,20 @@ class _Recording:
     def result(self) -> tuple[ProfileResult, int]:
         """Give the trees of the tasks, and for how long it was on, ns."""
         wall_ns = time.perf_counter_ns() - self._start_ns
-        whole = self._profile.result(costs=self._costs, wall_ns=wall_ns)
-        threads = []
-        others = set()
-        for thread in whole.threads:
-            if _runs_tasks(thread.name):
-                threads.append(_tasks(thread, whole.functions))
-            elif thread.ident in self._old or "Dask-" in thread.name:
-                others.add(thread.ident)
-            else:
-                threads.append(thread)  # a task has started it
+        # Most of what was recorded is in the thread of dask's loop, and not looked at.
+        whole = self._profile.result(
+            costs=self._costs, wall_ns=wall_ns, wanted=self._is_wanted
+        )
+        threads = [
+            _tasks(thread, whole.functions) if _runs_tasks(thread.name) else thread
+            for thread in whole.threads
+        ]
         kept = replace(whole, threads=tuple(each for each in threads if len(each)))
-        return without_strangers(without_threads(kept, frozenset(others))), wall_ns
+        return without_strangers(kept), wall_ns
+
+    def _is_wanted(self, name: str, ident: int) -> bool:
+        """Whether a thread runs tasks, or a task has started it."""
+        return _runs_tasks(name) or not (ident in self._old or "Dask-" in name)
 
 
 _lock = threading.Lock()

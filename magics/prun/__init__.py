@@ -16,6 +16,7 @@ import os
 import platform
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import CodeType
 from typing import Any, Self
@@ -93,6 +94,7 @@ class Profile(Calls):
         costs: Costs | None = None,
         interrupted: bool = False,
         wall_ns: int | None = None,
+        wanted: Callable[[str, int], bool] | None = None,
     ) -> ProfileResult:
         """Give what was recorded until now.
 
@@ -110,6 +112,8 @@ class Profile(Calls):
             Whether the code was ended early.
         wall_ns : int, optional
             How long the recording was on; without it, the longest thread's time.
+        wanted : callable, optional
+            Says of a thread, by its name and ident, whether it is to be there.
         """
         subtract, slower = Costs(), 1.0
         builtins = self.builtins
@@ -126,11 +130,14 @@ class Profile(Calls):
             # What shows the progress of a magic is no part of what it profiles.
             if len(nodes) == 1 or names.get(ident) == LIVE:
                 continue
+            name = names.get(ident, f"thread {number + 1}")
+            if wanted is not None and not wanted(name, ident):
+                continue
             if any(node[1] == -2 for node in nodes):
                 functions.append(_CROWD)
             threads.append(
                 _thread(
-                    names.get(ident, f"thread {number + 1}"),
+                    name,
                     ident,
                     nodes[1:],
                     len(functions) - 1,
