@@ -9,6 +9,7 @@ comes into being because somebody looked.
 from __future__ import annotations
 
 from .asizeof import Asized, Sizes, asized, asizeof, asizesof, flatsize, sizes
+from .asizer import Asizer, named_refs, refs
 from .chains import find_backref_chain, find_ref_chain, is_proper_module
 from .heaps import (
     HeapGraph,
@@ -42,6 +43,7 @@ from .why import why
 
 __all__ = [
     "Asized",
+    "Asizer",
     "Bundle",
     "HeapGraph",
     "HeapMark",
@@ -73,7 +75,9 @@ __all__ = [
     "leaks",
     "load_heap",
     "most_common_types",
+    "named_refs",
     "refcount",
+    "refs",
     "show_backrefs",
     "show_chain",
     "show_growth",

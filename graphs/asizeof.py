@@ -139,7 +139,7 @@ class _Memory:
         return end - start - known
 
 
-class _Sizer:
+class Sizer:
     """One question: what has been counted until now."""
 
     def __init__(
@@ -254,7 +254,7 @@ def sizes(*objs: object, **opts: Any) -> Sizes:
     Sizes
         Main memory of each, and the memory of devices.
     """
-    sizer = _Sizer(**opts)
+    sizer = Sizer(**opts)
     sizer.search.skip(objs)
     return Sizes(tuple(map(sizer.add, objs)), sizer.devices)
 
@@ -333,7 +333,7 @@ def asized(*objs: object, detail: int = 0, **opts: Any) -> Asized | tuple[Asized
     Asized or tuple of Asized
         One for one object.
     """
-    sizer = _Sizer(**opts)
+    sizer = Sizer(**opts)
     sizer.search.skip(objs)
     found = tuple(sizer.asized(it, detail, describe(it)) for it in objs)
     return found[0] if len(found) == 1 else found

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from typing import TextIO
+import weakref
+from typing import Any, TextIO
 
+from .._core import Heap
 from .heaps.graph import heap
 from .heaps.result import ClassHistory, ClassMoment, TypeRow
 from .labels import long_name
 
 __all__ = ["ClassTracker", "Stats"]
+
+
+class _Tracked:
+    """One object that is followed."""
+
+    def __init__(self, instance: object, name: str, keep: bool) -> None:
+        self.name = name
+        self.kept = instance if keep else None
+        # What is kept need not have weak references.
+        self.reference: Any = None if keep else weakref.ref(instance)
+
+    def row(self, core: Heap) -> TypeRow:
+        """Give its bytes, and what would be freed with it."""
+        it = self.kept if self.reference is None else self.reference()
+        if it is None:
+            return TypeRow(self.name, 0, 0, 0)
+        try:
+            return TypeRow(self.name, 1, core.size(it), core.retained(it))
+        except LookupError:  # it holds nothing, and only something untracked holds it
+            return TypeRow(self.name, 1, 0, 0)
 
 
 class ClassTracker:
@@ -23,11 +46,26 @@ class ClassTracker:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
         self._classes: dict[str, str] = {}
+        self._objects: dict[int, _Tracked] = {}
         self._moments: list[ClassMoment] = []
         self._start = time.perf_counter()
+        self._lock = threading.Lock()
+        self._periodic: tuple[threading.Thread, threading.Event] | None = None
 
-    def track_class(self, cls: type, name: str | None = None) -> None:
-        """Count the instances of a class, not of those derived from it."""
+    def track_class(
+        self,
+        cls: type,
+        name: str | None = None,
+        resolution_level: int = 0,
+        keep: bool = False,
+        trace: bool = False,
+    ) -> None:
+        """Count the instances of a class, not of those derived from it.
+
+        The last three arguments are pympler's and change nothing: no instance is held,
+        and `heap().type(name).byprod` says which lines made them.
+        """
+        del resolution_level, keep, trace
         full = long_name(cls).removeprefix("builtins.")
         self._classes[full] = name or full
 
@@ -39,8 +77,77 @@ class ClassTracker:
         """Count no class any more."""
         self._classes.clear()
 
-    def create_snapshot(self, description: str = "") -> None:
-        """Look at the heap: how many instances, their bytes, and what they retain."""
+    def track_object(
+        self,
+        instance: object,
+        name: str | None = None,
+        resolution_level: int = 0,
+        keep: bool = False,
+        trace: bool = False,
+    ) -> None:
+        """Follow one object: a row of its own, empty once it is gone.
+
+        Parameters
+        ----------
+        instance : object
+            One that can have weak references, unless it is kept.
+        name : str, optional
+            Of its row; by default that of its class and its number.
+        keep : bool
+            Keep it alive.
+        resolution_level, trace
+            Taken for pympler's sake.
+        """
+        del resolution_level, trace
+        number = 1 + len(self._objects)
+        label = name or f"{long_name(type(instance))} #{number}"
+        self._objects.setdefault(id(instance), _Tracked(instance, label, keep))
+
+    def track_change(self, instance: object, resolution_level: int = 0) -> None:
+        """Taken for pympler's sake: objects are followed with all that they retain."""
+
+    def detach_all(self) -> None:
+        """Follow no class and no object any more."""
+        self._classes.clear()
+        self._objects.clear()
+
+    def close(self) -> None:
+        """Stop snapshots, and follow nothing any more."""
+        self.stop_periodic_snapshots()
+        self.detach_all()
+
+    def start_periodic_snapshots(self, interval: float = 1.0) -> None:
+        """Take a snapshot each `interval` seconds, until they are stopped."""
+        self.stop_periodic_snapshots()
+        over = threading.Event()
+
+        def run() -> None:
+            while not over.wait(interval):
+                self.create_snapshot()
+
+        thread = threading.Thread(target=run, name="nbprobe snapshots", daemon=True)
+        self._periodic = thread, over
+        thread.start()
+
+    def stop_periodic_snapshots(self) -> None:
+        """Take no more of them; the one that is being taken is waited for."""
+        if self._periodic is not None:
+            thread, over = self._periodic
+            self._periodic = None
+            over.set()
+            thread.join()
+
+    def create_snapshot(
+        self, description: str = "", compute_total: bool = False
+    ) -> None:
+        """Look at the heap: how many instances, their bytes, and what they retain.
+
+        `compute_total` is pympler's: what they retain is computed in any case.
+        """
+        with self._lock:
+            self._take(description)
+
+    def _take(self, description: str) -> None:
         graph = heap(names=False)
         retained = dict(
             zip(graph.core.type_names, graph.core.retained_by_type(), strict=True)
@@ -50,12 +157,13 @@ class ClassTracker:
             TypeRow(shown, *found.get(full, (0, 0)), retained.get(full, 0))
             for full, shown in self._classes.items()
         )
+        rows += tuple(it.row(graph.core) for it in self._objects.values())
         seconds = time.perf_counter() - self._start
         self._moments.append(ClassMoment(description, seconds, rows))
 
     def clear(self) -> None:
-        """Forget all snapshots and classes."""
-        self._classes.clear()
+        """Forget all snapshots, classes and objects."""
+        self.detach_all()
         self._moments.clear()
 
     @property
@@ -91,6 +199,39 @@ class Stats:
     def print_summary(self) -> None:
         """Print how many instances there were at each snapshot, and their bytes."""
         print(self.history, file=self._stream)
+
+    def print_stats(self, clsname: str | None = None, limit: float = 1.0) -> None:
+        """Print the summary of some classes and objects.
+
+        Parameters
+        ----------
+        clsname : str, optional
+            Only those whose names contain it.
+        limit : float
+            How many of them, those with the most bytes at the end first; below 1 or
+            1.0: this part of them.
+        """
+        chosen = [name for name in self.history.classes if (clsname or "") in name]
+        if self.history.moments:
+            last = {row.name: row.bytes for row in self.history.moments[-1].rows}
+            chosen.sort(key=lambda name: -last.get(name, 0))
+        most = round(limit * len(chosen)) if limit <= 1 else int(limit)
+        shown = set(chosen[:most])
+        moments = tuple(
+            ClassMoment(
+                moment.description,
+                moment.seconds,
+                tuple(row for row in moment.rows if row.name in shown),
+            )
+            for moment in self.history.moments
+        )
+        names = tuple(name for name in self.history.classes if name in shown)
+        print(ClassHistory(names, moments), file=self._stream)
+
+    @property
+    def tracked_classes(self) -> list[str]:
+        """The names of what was followed, in order."""
+        return sorted(self.history.classes)
 
     def create_html(self, fname: str | os.PathLike[str], title: str = "") -> None:
         """Write the report as an HTML page that stands alone."""

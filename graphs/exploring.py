@@ -26,6 +26,8 @@ HOST = ("IPython", "ipykernel", "asyncio", "tornado", "traitlets", "zmq", "runpy
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _MOST_BUNDLES = 4
 
+_LAST_OUTPUTS = re.compile(r"\['_(?:_|__|\d+)?'\]")
+
 # What the run of the cell before this one came to, which has no name of its own.
 _LAST_RESULT = "last result"
 
@@ -53,6 +55,12 @@ def history_of(shell: Any) -> list[Any]:
     # The result of the cell before this one is kept until this one ends.
     last = shell.last_execution_result
     kept = [shell.user_ns_hidden, shell.displayhook, shell.user_ns.get("_oh"), last]
+    # Older versions of Python have made the dictionary of its attributes.
+    kept += [
+        it
+        for it in referents(shell.displayhook)
+        if type(it) is dict and "do_full_cache" in it
+    ]
     return [it for it in kept if it is not None]
 
 
@@ -78,6 +86,13 @@ class _Host:
             return f"{self.history[id(other)]}{name}"
         hidden = re.fullmatch(r"\['(_\w*)'\]", name)
         return hidden[1] if hidden else _LAST_RESULT
+
+    def own_names(self, other: object, it: object) -> tuple[str, ...] | None:
+        """Give the names in the user's variables that are no history; None elsewhere."""
+        if self.shell is None or other is not self.shell.user_ns:
+            return None
+        names = edge_names(other, it)
+        return tuple(name for name in names if not _LAST_OUTPUTS.fullmatch(name))
 
     def hides(self, other: object, it: object) -> bool:
         """Tell whether the holder of an object is none of the user's concern."""
@@ -172,10 +187,16 @@ def explore(
                 for other in shown
                 if not host.is_history(other) and not host.hides(other, it)
             ]
+            # `_` and `_3` are variables as well, and stand with the history.
+            own = {id(other): host.own_names(other, it) for other in shown if kept}
+            shown = [other for other in shown if own.get(id(other)) != ()]
             for other in shown[: options.too_many]:
                 if found.add(other, depth + 1):
                     following.append(other)
-                found.connect(here, found.numbers[id(other)], backwards)
+                there = found.numbers[id(other)]
+                found.connect(here, there, backwards)
+                if own.get(id(other)) is not None:
+                    found.edges[there, here] = own[id(other)]
             if len(shown) > options.too_many:
                 found.bundles[here] = _bundles(
                     it, shown[options.too_many :], backwards, typename, found

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["By", "Partition", "Row"]
 
-By = Literal["type", "kind", "size", "holders", "module", "via", "producer", "identity"]
+By = Literal[
+    "type",
+    "kind",
+    "size",
+    "holders",
+    "module",
+    "via",
+    "producer",
+    "identity",
+    "unity",
+]
 
 # So many objects are rows of their own by identity; the rest are one.
 _ALONE = 1000
@@ -45,6 +55,7 @@ _TITLES = {
     "via": "Referred Via:",
     "producer": "Producer (line of allocation)",
     "identity": "Address and path",
+    "unity": "All",
 }
 
 
@@ -64,7 +75,7 @@ class Partition:
         elif what == "identity":
             self._classes, names = _identities(whole)
         else:
-            by = {"module": "type", "via": "name"}.get(what, what)
+            by = {"module": "type", "via": "name", "unity": "type"}.get(what, what)
             self._classes, keys = core.classes(whole.content, by)
             names = [self._name(key) for key in keys]
         merged: dict[str, list[int]] = {}
@@ -86,6 +97,8 @@ class Partition:
 
     def _name(self, key: tuple[int, ...]) -> str:
         types = self.whole.graph.core.type_names
+        if self.what == "unity":
+            return "*"
         if self.what == "via":
             names = map(self.whole.graph.core.name_of, key)
             return ", ".join(repr(name) for name in names if name) or "<Nothing>"

@@ -10,6 +10,7 @@ from ..labels import long_name
 from .holders import way_to
 from .partitions import By, Partition
 from .pattern import pattern
+from .result import CountChange, HeapDiff
 
 if TYPE_CHECKING:
     from .graph import HeapGraph
@@ -91,6 +92,11 @@ class ObjectSet:
             self._total = self.graph.core.total(self.content)
         return self._total[1]
 
+    @property
+    def indisize(self) -> int:
+        """The same as `size`."""
+        return self.size
+
     def __len__(self) -> int:
         return self.count
 
@@ -142,11 +148,12 @@ class ObjectSet:
 
         Parameters
         ----------
-        what : {'kind', 'type', 'size', 'holders', 'module', 'via', 'producer', 'identity'}
+        what : str
             ``'kind'`` is the type, with the dictionaries of attributes of each type
-            apart; ``'holders'`` the types of all objects that hold it; ``'module'`` that
-            of its type; ``'via'`` the names of the references to it; ``'producer'`` the
-            line that made it.
+            apart; ``'type'``, ``'size'``; ``'holders'`` the types of all objects that
+            hold it; ``'module'`` that of its type; ``'via'`` the names of the references
+            to it; ``'producer'`` the line that made it; ``'identity'`` each by itself;
+            ``'unity'`` all in one.
         """
         return Partition(self, what)
 
@@ -184,6 +191,11 @@ class ObjectSet:
     def byprod(self) -> ObjectSet:
         """The set by the line that made the objects; `tracemalloc` must have been on."""
         return ObjectSet(self.graph, self.bits, "producer")
+
+    @property
+    def byunity(self) -> ObjectSet:
+        """The set in one row."""
+        return ObjectSet(self.graph, self.bits, "unity")
 
     @property
     def byid(self) -> ObjectSet:
@@ -288,6 +300,33 @@ class ObjectSet:
     def rp(self) -> Text:
         """The reference pattern: what holds the objects, by kind, as a tree."""
         return self.get_rp()
+
+    @property
+    def owners(self) -> ObjectSet:
+        """The objects whose attributes the dictionaries of the set have."""
+        core = self.graph.core
+        found = []
+        for node in core.nodes((self & self.graph.type("dict")).content, self.count):
+            holders = core.references_of(node, True)
+            found += [other for other, name in holders if name == ".__dict__"]
+        return self.graph._set(core.set_of(found))
+
+    def diff(self, before: ObjectSet) -> HeapDiff:
+        """Compare with a set of another moment, row by row of this one's table.
+
+        The sets may be of different heaps, also of files.
+        """
+        old = {row.key: (row.count, row.size) for row in before.by(self.what).rows}
+        new = {row.key: (row.count, row.size) for row in self.partition.rows}
+        rows = []
+        for key in old.keys() | new.keys():
+            (a, x), (b, y) = old.get(key, (0, 0)), new.get(key, (0, 0))
+            if (a, x) != (b, y):
+                rows.append(CountChange(key, (a, b), (x, y)))
+        rows.sort(key=lambda row: (-abs(row.bytes[1] - row.bytes[0]), row.name))
+        return HeapDiff(
+            (before.count, self.count), (before.size, self.size), tuple(rows)
+        )
 
     @property
     def imdom(self) -> ObjectSet:

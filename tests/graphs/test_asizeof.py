@@ -385,3 +385,37 @@ def test_looking_changes_nothing() -> None:
     assert [sys.getrefcount(it) for it in things] == counts
     assert len(gc.get_objects()) - tracked <= 1
     assert sys.getallocatedblocks() - blocks < 50
+
+
+def test_sizes_add_up_over_calls() -> None:
+    inner = [[1, 2], "abc"]
+    outer = [inner, [3]]
+    ours, theirs = graphs.Asizer(), asizeof.Asizer()
+    for sizer in (ours, theirs):
+        assert sizer.asizeof(outer) == graphs.asizeof(outer)
+        assert sizer.asizeof(inner) == 0
+        assert sizer.asizesof(inner, outer) == (0, 0)
+        assert sizer.total == graphs.asizeof(outer)
+    for sizer in (ours, theirs):
+        sizer.reset()
+        sizer.exclude_types(str)
+        sizer.exclude_refs(inner)
+    assert ours.asizeof(outer) == theirs.asizeof(outer) < graphs.asizeof([[3]]) + 50
+    assert ours.asizeof(inner) == theirs.asizeof(inner)
+    ours.reset(align=64)
+    assert ours.asizeof([]) == 64
+    ours.set(align=8)
+    found = ours.asized({"k": [1]}, detail=1)
+    assert isinstance(found, graphs.Asized) and len(found.refs) == 2
+
+
+def test_what_an_object_holds_by_itself() -> None:
+    class Pair:
+        def __init__(self) -> None:
+            self.left = [1]
+            self.right = "r"
+
+    pair = Pair()
+    assert graphs.named_refs(pair) == [("left", [1]), ("right", "r")]
+    assert graphs.named_refs({"k": 10**9}) == [("k", 10**9)]
+    assert list(graphs.refs([pair, pair, int])) == [pair]

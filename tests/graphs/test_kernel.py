@@ -37,6 +37,20 @@ def test_a_picture_is_one_display_with_its_text(kernel: Kernel) -> None:
     assert ran["stdout"] == ""
 
 
+def test_a_picture_names_the_history_once(kernel: Kernel) -> None:
+    kernel.run("class Shown: pass\nshown = [Shown()]\nshown[0]")
+    number = int(kernel.run("print(len(In) - 2)")["stdout"])
+    kernel.run(
+        "import nbprobe.graphs as graphs\npicture = graphs.show_backrefs(shown[0])"
+    )
+    names = kernel.run("print([it.names for it in picture.references])")["stdout"]
+    assert f"Out[{number}]" in names and "['_" not in names
+    kernel.run("other = shown.pop()")
+    kernel.run("picture = graphs.show_backrefs(other)")
+    names = kernel.run("print([it.names for it in picture.references])")["stdout"]
+    assert f"Out[{number}]" in names and "['other']" in names and "['_" not in names
+
+
 def test_growth_between_cells_of_a_notebook(kernel: Kernel) -> None:
     kernel.run(
         "class Order:\n    def __init__(self):\n        self.rows = [bytes(500)]\norders = []"

@@ -140,3 +140,26 @@ def test_figures_are_guppys(orders: list[Any]) -> None:
     for chosen in ([*range(300, 400)], [str(it) for it in range(50)], [[1, 2], (3,)]):
         assert ours.iso(*chosen).count == theirs.iso(*chosen).count
         assert ours.iso(*chosen).size == theirs.iso(*chosen).size
+
+
+def test_sets_of_two_moments_row_by_row(orders: list[Any], tmp_path: Path) -> None:
+    h = hpy()
+    before = h.heap().bytype
+    h.dumph(tmp_path / "before.heap")
+    orders.extend(Order4711() for _ in range(9))
+    now = h.heap().bytype
+    for earlier in (before, h.load(tmp_path / "before.heap")):
+        changes = {row.name: row.count for row in now.diff(earlier).types}
+        old, new = changes[NAME]
+        assert (old, new) == (20, 29)
+    assert now.diff(now).types == ()
+    assert now.indisize == now.size
+    assert keys(now.byunity) == {"*": now.count}
+
+
+def test_dictionaries_have_owners(orders: list[Any]) -> None:
+    h = hpy()
+    vars(orders[0])
+    kinds = h.heap()
+    owners = kinds.graph.of(orders[0].__dict__).owners
+    assert owners.count == 1 and owners == kinds.graph.of(orders[0])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nbprobe.graphs import muppy, summary, tracker
+from nbprobe.graphs import muppy, refbrowser, summary, tracker
 from nbprobe.graphs.classtracker import ClassTracker, Stats
+from nbprobe.graphs.heaps.result import TypeRow
 
 KEPT: dict[str, Any] = {}
 
@@ -91,6 +94,79 @@ def test_a_tracker_sees_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[name][1] == -40
     followed.print_diff()
     assert capsys.readouterr().out.lstrip().startswith("types |")
+
+
+class Holder4711:
+    """Instances can have weak references."""
+
+
+def test_single_objects_are_tracked(tmp_path: Path) -> None:
+    followed = ClassTracker(stream=(stream := io.StringIO()))
+    one, two = Holder4711(), Holder4711()
+    one.data = bytearray(50_000)  # type: ignore[attr-defined]
+    followed.track_class(Item4711)
+    followed.track_object(one, name="the one")
+    followed.track_object(two, keep=True)
+    followed.create_snapshot("both", compute_total=True)
+    del one, two
+    followed.create_snapshot("later")
+    both, later = ({it.name: it for it in m.rows} for m in followed.history.moments)
+    assert both["the one"].count == 1 and both["the one"].retained > 50_000
+    assert later["the one"] == TypeRow("the one", 0, 0, 0)
+    (kept,) = [it for name, it in later.items() if name.endswith("Holder4711 #2")]
+    assert kept.count == 1
+    followed.stats.print_stats("the one")
+    assert "the one" in stream.getvalue() and "Item4711" not in stream.getvalue()
+    followed.stats.print_stats(limit=1)
+    assert followed.stats.tracked_classes == sorted(both)
+    with pytest.raises(TypeError, match="weak"):
+        followed.track_object(7)
+    followed.close()
+    followed.create_snapshot()
+    assert {it.count for it in followed.history.moments[-1].rows} == {0}
+
+
+def test_snapshots_come_by_themselves_until_they_are_stopped() -> None:
+    followed = ClassTracker()
+    followed.track_class(Item4711)
+    followed.start_periodic_snapshots(0.001)
+    deadline = time.monotonic() + 120
+    while len(followed.history.moments) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    followed.stop_periodic_snapshots()
+    count = len(followed.history.moments)
+    assert count >= 2
+    assert "nbprobe snapshots" not in {it.name for it in threading.enumerate()}
+    followed.stop_periodic_snapshots()
+    assert len(followed.history.moments) == count
+
+
+def test_holders_are_printed_as_a_tree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = Holder4711()
+    KEPT["list"] = [held]
+    KEPT["dict"] = {"x": [held]}
+    tree = refbrowser.RefBrowser(held, maxdepth=2).get_tree()
+    kinds = sorted(str(it).split()[0] for it in tree.children)
+    assert kinds == ["list", "list"]  # the frame that runs is no object
+    above = sorted(str(it) for child in tree.children for it in child.children)  # type: ignore[union-attr]
+    assert above == sorted([f"dict {len(KEPT)} items", "dict 1 items"])
+    refbrowser.ConsoleBrowser(held, maxdepth=1, str_func=lambda it: "x").print_tree()
+    assert capsys.readouterr().out == "x-+-x\n  +-x\n"
+    refbrowser.ConsoleBrowser([1], maxdepth=0, str_func=str).print_tree()
+    assert capsys.readouterr().out == "[1]\n"
+    browser = refbrowser.FileBrowser(held, 3, repeat=False)
+    browser.print_tree(tmp_path / "tree.txt")
+    lines = (tmp_path / "tree.txt").read_text().splitlines()
+    assert lines[0].startswith(str(tree)) and len(lines) >= 2
+    same = refbrowser.Node("a", [refbrowser.Node("b", ["c", "d"]), "e"])
+    assert refbrowser.StreamBrowser(None).lines(same) == [
+        "a-+-b-+-c",
+        "  |   +-d",
+        "  +-e",
+    ]
+    KEPT.clear()
 
 
 def test_classes_are_tracked_without_touching_them(tmp_path: Path) -> None:
