@@ -260,7 +260,7 @@ def measure_lines(
     native : bool
         Count what libraries allocate by themselves too.
     resident : bool
-        See at each line what is resident, which takes a third of a microsecond.
+        See at each line what is resident, which takes half a microsecond.
     on_partial : callable, optional
         Is given what was measured when an exception ends the code.
 

@@ -205,7 +205,7 @@ LINES_TABLE = OptionTable(
         Option(
             "no_resident",
             ("--no-resident",),
-            "Do not look at what is resident at each line, which takes a third of a "
+            "Do not look at what is resident at each line, which takes half a "
             "microsecond: *Mem usage* is then what was resident at the start, and the increments.",
         ),
         NO_LIVE,

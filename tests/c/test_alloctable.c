@@ -284,6 +284,14 @@ test_costs(void)
     CHECK_EQ(alive[0].bytes + alive[1].bytes, 550);
     CHECK_EQ(alive[0].site, 1);
     free(alive);
+    nbp_alive_block one;
+    for (int again = 0; again < 2; again++) { /* it is still there afterwards */
+        CHECK(nbp_alloctable_find(table, &measure, at(64), &one));
+        CHECK_EQ(one.bytes, 450);
+        CHECK_EQ(one.site, 1);
+    }
+    CHECK(!nbp_alloctable_find(table, &measure, at(48), &one));
+    CHECK(!nbp_alloctable_find(table, &measure, at(80), &one));
     /* More places than there was room for at first. */
     for (uint32_t i = 0; i < 2000; i++) {
         nbp_stack_clear(&second, false);
