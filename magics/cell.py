@@ -165,14 +165,16 @@ class Cell:
     def user_traceback(self, error: BaseException) -> TracebackType | None:
         """Give the part of an error's traceback that begins in the user's code.
 
-        The whole of it when no frame is the user's.
+        The whole of it when no frame is the user's, unless that is nobody's error: it does
+        not compile, or Ctrl-C came while we waited for a coroutine.
         """
         traceback = error.__traceback__
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == self.filename:
                 return traceback
             traceback = traceback.tb_next
-        return None if isinstance(error, SyntaxError) else error.__traceback__
+        is_ours = not isinstance(error, SyntaxError | KeyboardInterrupt)
+        return error.__traceback__ if is_ours else None
 
     def _code(self, source: str, text: str, lineno: int, column: int | None) -> Code:
         try:

@@ -38,7 +38,7 @@ class EnginesError(NbprobeError):
 def leave_out_frame(error: BaseException) -> None:
     """Take the frame that caught an error, and raises it again, out of its traceback.
 
-    Of a syntax error IPython shows hidden frames too.
+    IPython shows hidden frames too of a syntax error, and where they are the last.
     """
     trace = error.__traceback__
     error.__traceback__ = trace and trace.tb_next

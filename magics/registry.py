@@ -97,7 +97,7 @@ class _StandIn:
         __tracebackhide__ = True
         try:
             return self._resolve()(*arguments, **keywords)
-        except SyntaxError as error:
+        except BaseException as error:
             import_module(".errors", __package__).leave_out_frame(error)
             raise
 

@@ -163,7 +163,7 @@ class Lprun(ToolMagics):
         __tracebackhide__ = True
         try:
             return self._run("lprun", line, cell, local_ns)
-        except SyntaxError as error:
+        except BaseException as error:
             leave_out_frame(error)
             raise
 
@@ -178,7 +178,7 @@ class Lprun(ToolMagics):
         __tracebackhide__ = True
         try:
             return self._run("lprun_all", line, cell, local_ns)
-        except SyntaxError as error:
+        except BaseException as error:
             leave_out_frame(error)
             raise
 

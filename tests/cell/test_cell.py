@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 import nbprobe
+from nbprobe import awaiting
 
 from .shells import Session, bare, session
 
@@ -81,6 +84,23 @@ def test_of_a_syntax_error_nothing_of_ours_is_shown(
     assert isinstance(ran.error, SyntaxError)
     shown = ran.stdout + ran.stderr
     assert "Error" in shown and OURS not in shown
+
+
+@pytest.mark.parametrize("magic", ["timeit", "prun", "lprun", "memit", "mprun"])
+def test_of_an_interrupt_while_we_wait_nothing_of_ours_is_shown(
+    session: Session, magic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.run("async def forever(): raise AssertionError")
+
+    def interrupted(coroutine: Coroutine[Any, Any, Any]) -> None:
+        coroutine.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(awaiting, "run", interrupted)
+    ran = session.run(f"%{magic} await forever()")
+    assert isinstance(ran.error, KeyboardInterrupt)
+    shown = ran.stdout + ran.stderr
+    assert "KeyboardInterrupt" in shown and OURS not in shown
 
 
 def test_locals_are_seen_and_do_not_leak(session: Session) -> None:
