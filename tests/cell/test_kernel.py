@@ -12,6 +12,8 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
+from ..patience import at_best
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _PATIENCE_S = 60
 
@@ -153,6 +155,7 @@ def test_wrong_use_is_one_line(kernel: Kernel) -> None:
     ],
     ids=["plain", "awaits", "hardly yields"],
 )
+@at_best
 def test_interrupt_shows_what_was_measured(kernel: Kernel, statement: str) -> None:
     kernel.run("import asyncio, threading, time\nthreads = threading.active_count()")
     # GIVEN a long measurement that has taken some samples already

@@ -39,7 +39,7 @@ def test_the_time_is_that_of_the_iterations() -> None:
     drive(loop, 3, lambda: time.sleep(0.01))
     ((time_ns, cpu_ns, iterations, switches),) = loop.samples()
     assert iterations == 3
-    assert 30_000_000 <= time_ns < 3_000_000_000
+    assert time_ns >= 30_000_000
     assert 0 <= cpu_ns < time_ns
     assert switches >= 0
     assert loop.last_ns == time_ns
@@ -47,9 +47,11 @@ def test_the_time_is_that_of_the_iterations() -> None:
 
 def test_the_cpu_clock_does_not_count_sleep() -> None:
     loop = _core.Loop(_core.CLOCK_THREAD_CPU)
+    before = time.thread_time_ns()
     drive(loop, 1, lambda: time.sleep(0.05))
+    took = time.thread_time_ns() - before
     assert loop.last_ns is not None
-    assert loop.last_ns < 25_000_000
+    assert loop.last_ns <= took
 
 
 def test_a_loop_left_by_an_exception_is_no_sample_but_its_iterations_count() -> None:
@@ -72,14 +74,18 @@ def test_a_loop_left_by_an_exception_is_no_sample_but_its_iterations_count() -> 
 def test_marks_time_what_is_between_them() -> None:
     loop = _core.Loop(timed=False)
     loop.arm(2)
+    took = []
     for _ in loop:
         time.sleep(0.02)
+        before = time.monotonic_ns()
         operator.invert(loop)
         time.sleep(0.001)
         operator.invert(loop)
+        took.append(time.monotonic_ns() - before)
     samples = loop.samples()
     assert len(samples) == 2
-    assert all(1_000_000 <= sample[0] < 20_000_000 for sample in samples)
+    for sample, most in zip(samples, took, strict=True):
+        assert 1_000_000 <= sample[0] <= most
     assert [sample[2] for sample in samples] == [1, 1]
 
 

@@ -17,6 +17,7 @@ import pytest
 from nbprobe._core import LineEngine
 from nbprobe.lprun.calibration import event_costs
 
+from ..patience import at_best, wait_until
 from .conftest import hits, how, in_a_small_process, measuring
 
 MS = 1_000_000
@@ -45,9 +46,11 @@ def test_hits_total_and_self() -> None:
     first, second = rows(engine, caller)[1], rows(engine, caller)[2]
     assert first[0] == second[0] == 1
     assert first[1] >= 100 * MS
-    assert first[2] < 50 * MS  # the callee is measured as well
     assert second[1] == second[2] >= 10 * MS
-    assert rows(engine, callee)[1][2] >= 100 * MS
+    inside = rows(engine, callee)[1]
+    assert inside[2] >= 100 * MS
+    # The callee is measured as well; each figure is rounded to a nanosecond.
+    assert first[2] <= first[1] - inside[1] + 5
 
 
 def test_recursion_is_timed_once() -> None:
@@ -67,6 +70,7 @@ def test_recursion_is_timed_once() -> None:
     assert sum(row[2] for row in table.values()) <= took
 
 
+@at_best
 def test_awaited_time_is_kept_apart() -> None:
     async def waits() -> None:
         await asyncio.sleep(0.2)
@@ -76,7 +80,7 @@ def test_awaited_time_is_kept_apart() -> None:
     row = rows(engine, waits)[1]
     assert row[0] == 1
     assert row[3] >= 190 * MS
-    assert row[1] < 100 * MS
+    assert row[1] < row[3]
 
 
 def test_cancelled_waits_are_counted() -> None:
@@ -245,12 +249,13 @@ def test_another_thread_that_runs_already() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.02)
+    wait_until(lambda: turns)
     with measuring(work) as engine:
-        time.sleep(0.05)
+        before = len(turns)
+        wait_until(lambda: len(turns) > before + 5)
         stop.set()
         thread.join()
-    assert 1 < hits(engine, work)[2] <= len(turns)
+    assert 5 <= hits(engine, work)[2] <= len(turns)
 
 
 @pytest.mark.parametrize("kind", ["threading", "executor"])
@@ -459,6 +464,7 @@ def test_methods_and_the_same_code_twice() -> None:
     assert hits(engine, Thing.method) == {1: 1}
 
 
+@at_best
 def test_costs_are_subtracted_from_every_event() -> None:
     scope: dict[str, Any] = {}
     body = "\n".join("        x = n" for _ in range(20))

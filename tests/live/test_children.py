@@ -27,6 +27,7 @@ from nbprobe.prun.engine import profile
 from nbprobe.prun.result import ProfileResult
 
 from ..conftest import end_helpers
+from ..patience import at_best
 
 HERE = os.path.dirname(__file__)
 sys.path.insert(0, HERE)  # for child processes, which import it too
@@ -146,6 +147,7 @@ def test_an_executor(run_both: Run) -> None:
     assert set(states(result)) == {"finished"}
 
 
+@at_best
 def test_a_fork_and_a_program(run: Run) -> None:
     result = run(
         "pid = os.fork()\n"
@@ -153,7 +155,7 @@ def test_a_fork_and_a_program(run: Run) -> None:
         "    works.work_and_exit_at_once(500)\n"
         "status = os.waitpid(pid, 0)[1]\n"
         f"subprocess.run([sys.executable, '-c', {IMPORT + '; work.work(77)'!r}])\n"
-        "subprocess.run(['sleep', '0.3'])\n"
+        "subprocess.run(['sleep', '0.6'])\n"
         "assert os.waitstatus_to_exitcode(status) == 3"
     )
     assert sorted(leaves(part) for part in result.by_process().values()) == [0, 77, 500]
@@ -183,8 +185,9 @@ def test_a_pool_of_joblib(run: Run) -> None:
         joblib=joblib,
     )
     assert leaves(result) == 2000
-    # They live on, for the next call.
-    assert set(states(result)) == {"running"}
+    # They live on, for the next call; one may have come too late to get any work.
+    assert "running" in states(result)
+    assert set(states(result)) <= {"running", "silent"}
     joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
 
 
@@ -238,8 +241,9 @@ def test_one_that_lives_on_gives_all_it_has(run_both: Run) -> None:
         assert later.processes[0].note == "started before the profile"
 
 
+@at_best
 def test_those_that_cannot_attach_are_named(run: Run) -> None:
-    sleep = "import time; time.sleep(0.4)"
+    sleep = "import time; time.sleep(0.6)"
     result = run(
         "a = subprocess.Popen([sys.executable, '-I', '-c', sleep])\n"
         "b = subprocess.Popen([sys.executable, '-c', sleep], env={})\n"
@@ -314,7 +318,7 @@ def test_sigterm_still_ends_a_process_that_holds_the_interpreter(run: Run) -> No
         "p.stdout.readline(); p.stdout.close()\n"
         "time.sleep(0.1)\n"
         "p.terminate()\n"
-        "assert p.wait(20) == -signal.SIGTERM",
+        "assert p.wait(120) == -signal.SIGTERM",
         source=source,
     )
     # It may have got a word in before.
@@ -326,13 +330,13 @@ def test_a_handler_of_the_users_own_stays(run: Run) -> None:
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
         "print(flush=True)\n"
-        "time.sleep(60)"
+        "time.sleep(300)"
     )
     result = run(
         "p = subprocess.Popen([sys.executable, '-c', source], stdout=-1)\n"
         "p.stdout.readline(); p.stdout.close()\n"
         "p.terminate()\n"
-        "assert p.wait(20) == 5",
+        "assert p.wait(120) == 5",
         source=source,
     )
     assert states(result) == ["finished"]

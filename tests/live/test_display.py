@@ -18,6 +18,7 @@ from nbprobe.live.display import Live
 from nbprobe.live.progress import Gap, Place, Progress, Watch
 
 from ..cell.shells import Session, bare, session
+from ..patience import at_best, spin, spin_until, wait_until
 from ..views.gallery import HOSTILE
 from ..views.sanitizer import removed
 
@@ -72,15 +73,10 @@ def test_nothing_is_known() -> None:
     assert removed(view.html("%prun", empty)) == []
 
 
-def spin(seconds: float) -> None:
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        pass
-
-
+@at_best
 def test_a_watch_knows_the_line_and_the_memory() -> None:
     watch = Watch(threading.get_ident())
-    spin(0.4)
+    spin(0.3)
     seen = watch.progress()
     watch.close()
     watch.close()
@@ -88,9 +84,10 @@ def test_a_watch_knows_the_line_and_the_memory() -> None:
     assert seen.hottest[0].function == "spin"
     assert sum(place.share for place in seen.hottest) == pytest.approx(1)
     assert seen.resident and seen.peak >= max(seen.resident)
-    assert 0.3 < seen.elapsed_s < 5
+    assert seen.elapsed_s > 0.29
 
 
+@at_best
 def test_a_gap_is_explained_by_the_line_that_ran() -> None:
     watch = Watch(threading.get_ident())
     begin = time.perf_counter()
@@ -121,8 +118,7 @@ class Shown:
 def test_updates_until_the_end_and_no_thread_after_it() -> None:
     shown = Shown()
     with Live("%prun", shown, 0.1):
-        spin(0.9)
-    assert len(shown.texts) >= 2
+        spin_until(lambda: len(shown.texts) > 1)
     assert "spin" in shown.texts[-1]
     assert shown.note == ""
     assert LIVE not in {thread.name for thread in threading.enumerate()}
@@ -138,20 +134,23 @@ def test_a_short_run_shows_nothing() -> None:
 def test_an_exception_passes_and_is_named() -> None:
     shown = Shown()
     with pytest.raises(KeyboardInterrupt), Live("%prun", shown, 0.05):
-        spin(0.2)
+        spin_until(lambda: shown.texts)
         raise KeyboardInterrupt
     assert shown.note is not None
-    assert shown.note.startswith("%prun: ended by KeyboardInterrupt after 0.")
+    assert re.match(r"%prun: ended by KeyboardInterrupt after \d", shown.note)
     assert LIVE not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_display_that_breaks_does_not_break_the_run() -> None:
+    tried = []
+
     class Broken(Shown):
         def show(self, magic: str, progress: Progress) -> None:
+            tried.append(1)
             raise OSError("gone")
 
     with Live("%prun", Broken(), 0.05):
-        spin(0.3)
+        wait_until(lambda: tried)
 
 
 class Terminal(io.StringIO):
@@ -171,9 +170,9 @@ def test_a_terminal_has_one_line_that_is_rubbed_out(
     monkeypatch.setattr(sys, "stdout", stdout)
     session.shell.run_line_magic("config", "LiveDisplay.after = 0.1")
     with display.live(session.shell, "%prun"):
-        spin(0.6)
+        spin_until(lambda: "spin" in terminal.getvalue())
     written = terminal.getvalue()
-    assert "%prun: 0." in written and "spin" in written
+    assert "%prun: " in written and " s  " in written
     assert "\n" not in written
     assert written.endswith("\r\x1b[K")
 
@@ -211,7 +210,7 @@ def test_profiles_leave_out_who_shows_them() -> None:
         spin(0.4)
         profile.disable()
         result = profile.result()
-    assert [thread.name for thread in result.threads] == ["MainThread"]
+    assert LIVE not in {thread.name for thread in result.threads}
 
 
 def test_only_used_files_are_kept_open(tmp_path: Path) -> None:
@@ -231,7 +230,7 @@ def test_what_the_display_allocates_is_not_counted(level: int) -> None:
 
     shown = Greedy()
     with Live("%memit", shown, 0.02), _core.Allocations(level) as counted:
-        time.sleep(0.6)
+        wait_until(lambda: len(shown.texts) > 5)
     assert shown.texts[1].isspace()
     # Threads of whoever runs the tests may have allocated a little.
     assert counted.allocated_bytes < 500_000

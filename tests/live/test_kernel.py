@@ -14,6 +14,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
+from ..patience import at_best
+
 pytestmark = pytest.mark.kernel
 
 CELLS = 300 if os.environ.get("NBPROBE_THOROUGH") else 60
@@ -131,6 +133,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("magic", RUNS)
+@at_best
 def test_updates_and_then_the_result_in_their_place(kernel: Kernel, magic: str) -> None:
     *texts, result = shows(kernel.run(f"%{magic} {RUNS[magic]}(0.6)"))
     assert 2 <= len(texts) <= 10
@@ -147,6 +150,7 @@ def test_it_can_be_turned_off(kernel: Kernel) -> None:
         assert shown[0] == "display_data" and not shown[1]["transient"]
 
 
+@at_best
 def test_what_is_shown_is_not_measured(kernel: Kernel) -> None:
     """Nor is what the kernel needs to send it, which is some hundred blocks."""
     for options in ("", "-q"):
@@ -154,12 +158,14 @@ def test_what_is_shown_is_not_measured(kernel: Kernel) -> None:
         assert int(printed(kernel.run("print(result.runs[0].allocations)"))) < 60
 
 
+@at_best
 def test_a_call_that_keeps_the_interpreter_is_explained(kernel: Kernel) -> None:
     *texts, _ = shows(kernel.run("%prun --sample held(1.3)"))
     assert "one call kept the interpreter for 1." in texts[-1]
     assert "hold(int(seconds * 1e6))" in texts[-1]
 
 
+@at_best
 def test_ctrl_c(kernel: Kernel) -> None:
     got = kernel.run("%prun loop(30)", interrupt_at=2)
     assert got[-1][0] == "error" and got[-1][1]["ename"] == "KeyboardInterrupt"

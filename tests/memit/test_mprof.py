@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ pids = []
 for _ in range(3):
     pid = os.fork()
     if not pid:
-        time.sleep(0.4)
+        time.sleep(0.7)
         os._exit(0)
     pids.append(pid)
 for pid in pids:
@@ -151,11 +152,12 @@ def test_attach_by_number_and_by_name(
 
 
 def test_attach_ends_with_the_process(folder: Path) -> None:
-    process = subprocess.Popen(["sleep", "0.2"])
-    start = time.monotonic()
-    assert main(["mprof", "attach", "-T", "0.02", "-o", "a.dat", f"{process.pid}"]) == 0
-    assert time.monotonic() - start < 10
-    process.wait()
+    with subprocess.Popen(["sleep", "300"]) as process:
+        ending = threading.Timer(1.0, process.kill)
+        ending.start()
+        arguments = ["-T", "0.02", "-o", "a.dat", f"{process.pid}"]
+        assert main(["mprof", "attach", *arguments]) == 0
+        ending.join()
 
 
 def dead_pid() -> int:

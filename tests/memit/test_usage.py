@@ -52,8 +52,9 @@ def test_only_the_most(request: pytest.FixtureRequest) -> None:
     most = memory_usage((bytearray, (100 * MIB,)), max_usage=True)
     assert isinstance(most, float)
     assert most - memory_usage()[0] > 99
+    before = time.time()
     most, at = memory_usage(lambda: None, max_usage=True, timestamps=True)
-    assert abs(at - time.time()) < 10
+    assert before - 0.01 <= at <= time.time() + 0.01
 
 
 def test_forms_of_a_function() -> None:
@@ -72,28 +73,35 @@ def test_forms_of_a_function() -> None:
 
 
 def test_samples_come_at_the_interval() -> None:
+    before = time.time()
     usage = memory_usage((time.sleep, (0.2,)), interval=0.01, timestamps=True)
-    assert 10 <= len(usage) <= 30
-    assert all(abs(at - time.time()) < 10 for _, at in usage)
+    took = time.time() - before
+    # Some of them may be late, but none is more often than asked.
+    assert 3 <= len(usage) <= took / 0.01 + 3
+    assert all(before - 0.01 <= at <= before + took + 0.01 for _, at in usage)
     assert [at for _, at in usage] == sorted(at for _, at in usage)
 
 
 @pytest.mark.parametrize("backend", ["psutil_pss", "psutil_uss", "tracemalloc"])
 def test_other_backends(backend: str) -> None:
+    before = time.time()
     usage = memory_usage((time.sleep, (0.05,)), interval=0.01, backend=backend)
-    assert 3 <= len(usage) <= 8
+    assert 2 <= len(usage) <= (time.time() - before) / 0.01 + 3
     assert not [t for t in threading.enumerate() if "nbprobe" in t.name]
 
 
 def test_processes_by_number_and_by_popen() -> None:
-    with subprocess.Popen(["sleep", "0.2"]) as process:
+    with subprocess.Popen(["sleep", "300"]) as process:
         (one,) = memory_usage(process.pid)
         assert 0 < one < 50
         assert memory_usage(str(process.pid)) == pytest.approx([one], abs=1)
         two = memory_usage(process.pid, interval=0.01, timeout=0.02)
         assert len(two) == 2
+        ending = threading.Timer(0.3, process.kill)
+        ending.start()
         many = memory_usage(process, interval=0.01)
-        assert len(many) > 5
+        ending.join()
+        assert len(many) > 2
     with pytest.raises(ProcessError, match=f"there is no process {process.pid}"):
         memory_usage(process.pid)
 
@@ -102,7 +110,7 @@ def test_a_stream_has_the_lines_of_a_dat_file() -> None:
     stream = io.StringIO()
     assert memory_usage((time.sleep, (0.05,)), interval=0.01, stream=stream) is None
     lines = stream.getvalue().splitlines()
-    assert len(lines) > 2
+    assert len(lines) >= 2
     assert all(re.fullmatch(r"MEM \d+\.\d{6} \d+\.\d{4}", line) for line in lines)
 
 
@@ -134,11 +142,13 @@ def test_children_that_share_are_counted_once() -> None:
             pid = os.fork()
             if not pid:
                 try:
-                    time.sleep(0.2)
+                    time.sleep(300)
                 finally:
                     os.kill(os.getpid(), signal.SIGKILL)
             pids.append(pid)
+        time.sleep(0.3)  # all three are there
         for pid in pids:
+            os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
     alone = memory_usage(-1)[0]

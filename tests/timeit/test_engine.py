@@ -16,9 +16,12 @@ from nbprobe.timeit.engine import Measurement, Settings
 from nbprobe.timeit.estimate import conclude
 from nbprobe.timeit.subject import Subject
 
+from ..patience import at_best
+
 QUICK = 0.02
 
 
+@at_best
 def test_executions_are_exactly_those_that_happened() -> None:
     calls: list[int] = []
     result = measure("calls.append(1)", globals={"calls": calls}, budget=QUICK)
@@ -27,6 +30,7 @@ def test_executions_are_exactly_those_that_happened() -> None:
 
 
 @pytest.mark.parametrize("nap", [0.00002, 0.0005, 0.004])
+@at_best
 def test_executions_are_exact_for_longer_statements(nap: float) -> None:
     calls: list[float] = []
 
@@ -40,6 +44,7 @@ def test_executions_are_exact_for_longer_statements(nap: float) -> None:
     assert result.per_loop >= nap
 
 
+@at_best
 def test_setups_are_counted_and_run_before_every_frame() -> None:
     setups: list[int] = []
     result = measure(
@@ -48,6 +53,7 @@ def test_setups_are_counted_and_run_before_every_frame() -> None:
     assert result.setups == len(setups) > 1
 
 
+@at_best
 def test_a_dear_setup_is_not_repeated() -> None:
     setups: list[int] = []
 
@@ -74,6 +80,7 @@ def test_a_statement_longer_than_the_budget_runs_once() -> None:
     assert result.per_loop >= 0.03
 
 
+@at_best
 def test_any_other_statement_runs_at_least_three_times() -> None:
     result = measure("sleep(0.02)", globals={"sleep": time.sleep}, budget=0.06)
     assert result.executions == 3 + 1  # and once more to count allocations
@@ -97,12 +104,14 @@ def test_number_and_repeat_are_obeyed_as_the_built_in_does() -> None:
     assert len(result.all_runs) == 3
 
 
+@at_best
 def test_repeat_alone_searches_the_number_as_the_built_in_does() -> None:
     result = measure("sleep(0.03)", globals={"sleep": time.sleep}, repeat=2)
     assert result.loops == 10  # 1 takes 0.03 s, 10 are the first to take 0.2 s
     assert result.executions == 1 + 10 + 2 * 10
 
 
+@at_best
 def test_each_prepares_every_execution_outside_of_the_clock() -> None:
     log: list[str] = []
 
@@ -154,6 +163,7 @@ def test_a_name_declared_global_is_the_global_one() -> None:
     assert namespace["x"] == 4
 
 
+@at_best
 def test_the_collector_is_off_and_comes_back() -> None:
     seen: list[bool] = []
     result = measure(
@@ -243,6 +253,7 @@ def test_what_is_no_statement_of_its_own_is_refused(code: str) -> None:
 @pytest.mark.parametrize(
     "code", ["1 + 2", "'for x in y: pass'", "(1, 2)", "2 ** 10", "if 0: f()"]
 )
+@at_best
 def test_a_statement_that_compiles_to_nothing_is_said_to(code: str) -> None:
     result = measure(code, budget=QUICK)
     assert result.empty
@@ -254,6 +265,7 @@ def test_other_statements_are_not(code: str) -> None:
     assert not measure(code, "x = 1", budget=QUICK).empty
 
 
+@at_best
 def test_awaiting_works_in_setup_and_statement() -> None:
     result = measure(
         "await asyncio.sleep(0)", "import asyncio; await asyncio.sleep(0)", budget=QUICK
@@ -278,6 +290,7 @@ def test_the_users_random_numbers_stay_what_they_would_be() -> None:
     assert random.random() == expected
 
 
+@at_best
 def test_statistics_other_than_the_mean() -> None:
     results = {
         statistic: measure("len(t)", "t = (1, 2)", statistic=statistic, budget=0.05)
@@ -331,6 +344,7 @@ def test_other_threads_may_measure_at_the_same_time() -> None:
 class TestCompare:
     """Several statements in turns."""
 
+    @at_best
     def test_a_clear_difference_is_named(self) -> None:
         comparison = compare(
             ["f(2000)", "f(500)"], "f = lambda n: [i for i in range(n)]", budget=0.1
@@ -413,6 +427,7 @@ class TestScale:
         assert scaling.values == (1.0, 2.0)
         assert [result.label for result in scaling.results] == ["n=1", "n=2"]
 
+    @at_best
     def test_a_linear_statement_is_found_linear(self) -> None:
         scaling = scale(
             "sum(data)",
@@ -559,6 +574,7 @@ class TestConclude:
         ("x = bytes(3_000_000)", 1, 3_000_000),
     ],
 )
+@at_best
 def test_allocations_are_those_of_one_execution(
     statement: str, blocks: int, size: int
 ) -> None:
@@ -572,6 +588,7 @@ def test_allocations_are_those_of_one_execution(
         assert result.allocations == 1
 
 
+@at_best
 def test_the_collector_s_share_is_found_with_the_collector_on() -> None:
     result = measure("[[] for _ in range(3000)]", budget=0.05)
     assert not result.gc_enabled
@@ -585,6 +602,7 @@ def test_no_pass_for_allocations_where_the_executions_are_counted() -> None:
         assert result.allocations is result.gc_share is None
 
 
+@at_best
 def test_the_pass_for_allocations_runs_no_setup() -> None:
     calls: list[int] = []
     result = measure(

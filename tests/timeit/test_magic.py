@@ -9,6 +9,7 @@ import pytest
 from nbprobe.timeit.magic import TABLE
 
 from ..cell.shells import Session, bare, session
+from ..patience import at_best
 
 __all__ = ["bare", "session"]
 
@@ -86,6 +87,7 @@ def test_statistic(session: Session, statistic: str) -> None:
     )
 
 
+@at_best
 def test_each_gives_every_execution_a_setup(session: Session) -> None:
     result = session.run(
         "%timeit -q -o --each 'data = [2, 1]' data.pop(); data.pop()"
@@ -94,6 +96,7 @@ def test_each_gives_every_execution_a_setup(session: Session) -> None:
     assert result.executions > 3
 
 
+@at_best
 def test_vs_compares(session: Session) -> None:
     session.run("x = list(range(1000))")
     ran = session.run("%timeit -o --budget 0.1 --vs \"len(x)\" --vs='x[0]' sum(x)")
@@ -138,6 +141,7 @@ def test_error_in_a_part_shows_its_line(session: Session) -> None:
     assert "----> 5 1 / 0" in ran.stdout
 
 
+@at_best
 def test_name_compares_with_the_earlier_run(session: Session) -> None:
     session.run("x = list(range(10))")
     first = session.run("%timeit --budget 0.1 --name sum sum(x)").stdout
