@@ -39,8 +39,12 @@ def held(seconds):
     loop(0.5)
 square = numpy.ones((300, 300))
 def there():
-    files = {os.path.join("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")}
-    open_files = {os.readlink(file) for file in files if os.path.islink(file)}
+    open_files = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            open_files.add(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            pass  # closed meanwhile, by another thread
     open_files = {file for file in open_files if "history.sqlite" not in file}
     tasks = {"thread " + task for task in os.listdir("/proc/self/task")}
     return open_files | tasks | set(os.listdir(tempfile.gettempdir()))

@@ -239,6 +239,7 @@ def test_of_an_await_only_what_the_loop_runs_is_shown(
 
 
 @pytest.mark.parametrize("how", [sample, profile], ids=["sampled", "counted"])
+@at_best
 def test_threads_that_ended_have_their_names(
     how: Callable[..., ProfileResult],
 ) -> None:
