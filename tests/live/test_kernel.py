@@ -194,6 +194,7 @@ def test_executed_notebooks_hold_the_result_alone(kernel: Kernel) -> None:
     assert "is running" not in output.data["text/html"]
 
 
+@at_best
 def test_nothing_is_left_and_the_next_cells_are_right(kernel: Kernel) -> None:
     kernel.run("before = there()")
     shows(kernel.run("%memit time.sleep(0.3)"))
