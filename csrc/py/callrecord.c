@@ -40,23 +40,22 @@ nbp_calls_read_clock(nbp_calls *self)
     return self->timer == NULL ? nbp_ticks_now(self->has_counter) : read_timer(self);
 }
 
-bool
-nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t *now)
+int64_t
+nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t now)
 {
     if (!self->active) {
-        return false;
+        return NBP_NOT_ACTIVE;
     }
     if (self->timer != NULL) {
-        return true;
+        return now;
     }
     nbp_pace_take(&self->pace, self->has_counter);
     int64_t later = nbp_calls_read_clock(self);
     nbp_call_thread *here = nbp_calls_thread(self, thread);
     if (here != NULL) {
-        nbp_calltree_skip(here->tree, later - *now);
+        nbp_calltree_skip(here->tree, later - now);
     }
-    *now = later;
-    return true;
+    return later;
 }
 
 static nbp_call_thread *

@@ -97,9 +97,12 @@ void nbp_calls_forget(nbp_calls *self);
 /* The interpreter has allocated a block of this size for the event: it is nobody's. */
 void nbp_calls_discount(nbp_calls *self, PyThreadState *thread, size_t bytes);
 
-/* What is done at an event that is due: false when the recording is not active. Else
- * takes a reading of the pace, which is nobody's time, and moves `*now` on. */
-bool nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t *now);
+#define NBP_NOT_ACTIVE INT64_MIN
+
+/* What is done at an event that is due: NBP_NOT_ACTIVE when the recording is not. Else
+ * takes a reading of the pace, which is nobody's time, and returns the time after it.
+ * By value, so that the time of an event can stay in a register. */
+int64_t nbp_calls_take_pace(nbp_calls *self, PyThreadState *thread, int64_t now);
 
 static inline int64_t
 nbp_calls_now(nbp_calls *self)
@@ -121,8 +124,11 @@ nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,
                 const void *key, PyObject *native, nbp_enter_how how)
 {
     int64_t now = nbp_calls_now(self);
-    if (now >= self->pace.due && !nbp_calls_take_pace(self, thread, &now)) {
-        return;
+    if (now >= self->pace.due) {
+        now = nbp_calls_take_pace(self, thread, now);
+        if (now == NBP_NOT_ACTIVE) {
+            return;
+        }
     }
     nbp_call_thread *here = nbp_calls_thread(self, thread);
     if (here == NULL) {
@@ -139,8 +145,11 @@ static inline void
 nbp_calls_leave(nbp_calls *self, PyThreadState *thread, const void *activation)
 {
     int64_t now = nbp_calls_now(self);
-    if (now >= self->pace.due && !nbp_calls_take_pace(self, thread, &now)) {
-        return;
+    if (now >= self->pace.due) {
+        now = nbp_calls_take_pace(self, thread, now);
+        if (now == NBP_NOT_ACTIVE) {
+            return;
+        }
     }
     nbp_call_thread *here = nbp_calls_thread(self, thread);
     if (here != NULL) {
