@@ -131,7 +131,7 @@ def test_nothing_leaks(blocks_left_by: Callable[[Callable[[], object]], int]) ->
 
     files = open_files()
     assert blocks_left_by(use) < 20
-    assert open_files() == files
+    assert open_files() <= files
 
 
 def test_without_free_files_all_are_explained(tmp_path: Path) -> None:

@@ -101,14 +101,15 @@ def states(result: ProfileResult) -> list[str]:
 
 def test_environment_is_as_before(run_both: Run) -> None:
     before = dict(os.environ)
-    threads = threading.active_count()
-    descriptors = set(os.listdir("/proc/self/fd"))
+    threads = set(threading.enumerate())
+    descriptors = len(os.listdir("/proc/self/fd"))
     result = run_both("assert 'NBPROBE_CHILDREN' in os.environ; work(10)")
     assert leaves(result) == 10
     assert result.processes == ()
     assert dict(os.environ) == before
-    assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+    # What an earlier test has left may go meanwhile.
+    assert set(threading.enumerate()) <= threads
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 @pytest.fixture(autouse=True)
