@@ -11,7 +11,7 @@ The first alone is too long, as the processor predicts what is left of the loop 
 second is too short, as the line runs right after itself. That the lines' times add up to
 the loop's is printed with them. The ``for`` is an empty loop. ``points`` is the share of
 the total, in percent, that is shown at a wrong line. Truth and tools take turns, in runs of
-half a millisecond, of which the shortest counts, for each line.
+half a millisecond, of which the shortest counts.
 
 Usage: python bench_lprun.py [--rounds N] [--only NAME]
 """
@@ -400,9 +400,12 @@ class Ours:
             self._run()
         self._engine.stop()
         rows = [row for row in self._engine.lines()[0][2] if row[0] >= self._first]
-        self.raw = shortest(self.raw, [row[2] / LOOPS for row in rows])
-        corrected = [(row[2] - row[5]) / LOOPS for row in rows]
-        self.corrected = shortest(self.corrected, corrected)
+        raw = [row[2] / LOOPS for row in rows]
+        # Both of the round that was disturbed least: the least of the corrected times
+        # would be those from which too much was taken.
+        if not self.raw or sum(raw) < sum(self.raw):
+            self.raw = raw
+            self.corrected = [(row[2] - row[5]) / LOOPS for row in rows]
 
 
 class Theirs:
@@ -421,11 +424,8 @@ class Theirs:
         first = first_line(run, self._lines)
         unit = profiler.timer_unit * 1e9
         times = [row[2] * unit / LOOPS for row in timings if row[0] >= first]
-        self.times = shortest(self.times, times)
-
-
-def shortest(before: list[float], now: list[float]) -> list[float]:
-    return [min(pair) for pair in zip(before, now, strict=True)] if before else now
+        if not self.times or sum(times) < sum(self.times):
+            self.times = times
 
 
 def shares(times: list[float]) -> list[float]:
