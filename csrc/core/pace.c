@@ -4,9 +4,9 @@
 #include <math.h>
 
 enum {
-    CLOSE = 1 << 17, /* ticks between readings, at first and at most: for a */
-    APART = 1 << 22, /* processor's counter some 50 us and 1.5 ms */
-    PART = 16,       /* of the time until now is the time to the next one */
+    CLOSE = 1 << 19, /* ticks between readings, at first and at most: for a */
+    APART = 1 << 22, /* processor's counter some 0.2 and 1.5 ms */
+    PART = 32,       /* of the time until now is the time to the next one */
 };
 
 static const double least_ratio = 0.3, largest_ratio = 3.0;

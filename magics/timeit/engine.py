@@ -98,6 +98,9 @@ class Measurement:
     ----------
     units : list of list of float
         The clean samples of each unit, ns per execution.
+    paces : list of float
+        How long a fixed piece of work of our own took just before or after each unit,
+        ns, whichever was longer (`_core.pace_ns`).
     aside : list of float
         The samples during which the kernel took the core away, ns per execution.
     method : str
@@ -112,6 +115,7 @@ class Measurement:
         self.label = label
         self.trials: list[tuple[int, int]] = []
         self.units: list[list[float]] = []
+        self.paces: list[float] = []
         self.aside: list[float] = []
         self.method = "loop"
         self.copies = (1, 1)
@@ -133,6 +137,7 @@ class Measurement:
         self.clock = CLOCKS[settings.clock]
         self._unit_ns = min(_UNIT_NS, settings.budget_ns / _FEWEST_UNITS)
         self._frame: Frame | None = None
+        self._pace_before = 0.0
         self._executions = 0  # in frames that are gone
         self._spent_ns = 0
         started = process_time_ns()
@@ -174,7 +179,7 @@ class Measurement:
         if per_ns >= _UNIT_NS:
             self.collect()  # too dear to be thrown away
         else:
-            self.units.clear()
+            self._forget_units()
             frame.clear()
         if per_ns < _LONG_NS:
             most = min(_MOST_COPIES, max(4, int(_SAMPLE_NS / per_ns)))
@@ -235,6 +240,7 @@ class Measurement:
             else:
                 frame = self._open(copies)
                 yield from self._warm_up(frame, pass_ns[copies])
+            self._pace_before = _core.pace_ns()
             for _ in range(blocks):
                 yield from frame.block(iterations)
                 taken_ns = frame.loops[-1].last_ns or 0
@@ -287,7 +293,7 @@ class Measurement:
             time_ns = yield from frame.block(iterations)
             if time_ns < _SAMPLE_NS / 2:
                 iterations *= 2
-                self.units.clear()  # too short to tell; the total keeps them
+                self._forget_units()  # too short to tell; the total keeps them
             self.collect()
 
     def between_calls(
@@ -388,11 +394,16 @@ class Measurement:
                 self.aside.append(value)
         if clean:
             self.units.append(clean)
+            self.paces.append(max(self._pace_before, _core.pace_ns()))
         for loop in frame.loops:
             self.collections += loop.collections
             self.collecting_ns += loop.collecting_ns
         self.collector_on |= gc.isenabled()
         frame.clear()
+
+    def _forget_units(self) -> None:
+        self.units.clear()
+        self.paces.clear()
 
     def _values(self, frame: Frame) -> Iterator[tuple[float, int, bool]]:
         """Give for each block: ns per execution, executions, whether it was undisturbed."""

@@ -17,6 +17,10 @@ from .result import Comparison, Fit, Ratio, Scaling, TimeitResult, independent_r
 _RUNS: Final = 7
 _Z95: Final = 1.959964
 _QUANTILES: Final = {"min": 0.0, "q1": 0.25, "median": 0.5, "max": 1.0}
+# Units that are fewer say too little of each other.
+_FEWEST_JUDGED: Final = 8
+# The work that tells the pace scatters by 2 %; a neighbour makes it 1.5 to 2 times as long.
+_SAME_PACE: Final = 1.06
 # Fewer pairs than this say more as two independent measurements than as pairs.
 _FEWEST_PAIRS: Final = 7
 
@@ -29,7 +33,8 @@ def conclude(
     if not units:
         return None
     warmup = _warmup(measurement, units)
-    units, disturbed = _undisturbed(measurement, units[warmup:])
+    paces = measurement.paces[warmup:]
+    units, disturbed = _undisturbed(measurement, units[warmup:], paces)
     figures = [_unit_figure(measurement, unit) for unit in units]
     samples = [sample for unit in units for sample in unit]
     estimate, interval = _headline(measurement.settings.statistic, figures, samples)
@@ -93,31 +98,52 @@ def _chosen_units(measurement: Measurement) -> tuple[list[list[float]], int]:
 
 
 def _undisturbed(
-    measurement: Measurement, units: list[list[float]]
+    measurement: Measurement, units: list[list[float]], paces: Sequence[float]
 ) -> tuple[list[list[float]], int]:
     """Leave out the units that stick out, and count their samples.
 
     On a shared machine, a neighbour can slow all samples down for milliseconds without
-    taking the core away, and for most of the time. Center and spread come from the
+    taking the core away, and for most of the time. What the pace of the processor does
+    not tell, the figures do: center and spread come from the
     shortest interval that holds a third of the units (the shorth of Andrews et al. 1972
     takes a half), so that two thirds of them may be spoilt. Long executions, of which one
     is a unit, differ for reasons of their own: none is left out.
     """
-    if measurement.method not in ("slope", "loop") or len(units) < 8:
+    if measurement.method not in ("slope", "loop") or len(units) < _FEWEST_JUDGED:
         return units, 0
     if max(map(len, units)) < 3:
         return units, 0
-    figures = [_unit_figure(measurement, unit) for unit in units]
+    steady = _at_the_best_pace(units, paces)
+    figures = [_unit_figure(measurement, unit) for unit in steady]
     center, spread = _densest_third(figures)
     reach = 3 * spread
     kept = [
         unit
-        for unit, figure in zip(units, figures, strict=True)
+        for unit, figure in zip(steady, figures, strict=True)
         if abs(figure - center) <= reach
     ]
     if measurement.method == "slope":
         kept = _without_broken_pairs(kept)
     return kept, sum(map(len, units)) - sum(map(len, kept))
+
+
+def _at_the_best_pace(
+    units: list[list[float]], paces: Sequence[float]
+) -> list[list[float]]:
+    """Leave out the units round which the processor was slower than at its best.
+
+    Judged by work of our own before and after them, not by the units: so none of the
+    statement's own times is preferred, however many it has.
+    """
+    if len(paces) != len(units):
+        return units  # samples that were set aside are among them
+    best = sorted(paces)[len(paces) // 10]
+    steady = [
+        unit
+        for unit, pace in zip(units, paces, strict=True)
+        if pace <= _SAME_PACE * best
+    ]
+    return steady if len(steady) >= _FEWEST_JUDGED else units
 
 
 def _without_broken_pairs(units: list[list[float]]) -> list[list[float]]:

@@ -58,8 +58,9 @@ class TimeitResult(Result):
         Samples dropped because the kernel gave the core to another task during them;
         source: involuntary context switches of the thread (``getrusage``).
     disturbed : int
-        Samples dropped because all of their unit stuck out: for milliseconds something
-        else kept the caches or the processor busy.
+        Samples dropped because the processor was slower round their unit than at its
+        best, or all of their unit stuck out: for milliseconds something else kept the
+        caches or the processor busy.
     warmup : int
         Leading samples dropped because they were still changing.
     first_ns : int

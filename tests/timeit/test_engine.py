@@ -521,6 +521,34 @@ class TestConclude:
         assert result.disturbed == 240
         assert result.estimate_ns == pytest.approx(13.1)
 
+    def test_a_slow_processor_is_seen_by_its_pace(self) -> None:
+        # More often slow than not, and without a step in the figures.
+        quiet = [[13.0 + 0.3 * (index % 7)] * 4 for index in range(15)]
+        slowed = [[14.8 + 0.01 * (index % 7)] * 4 for index in range(85)]
+        measurement = fake_measurement(quiet + slowed)
+        measurement.paces = [760.0 + 10 * (index % 3) for index in range(15)]
+        measurement.paces += [1300.0] * 85
+        result = conclude(measurement)
+        assert result is not None
+        assert result.estimate_ns == pytest.approx(13.88, abs=0.1)
+        # Where it was never better, the figures are all that there is.
+        measurement.paces = [1300.0] * 100
+        result = conclude(measurement)
+        assert result is not None
+        assert result.estimate_ns == pytest.approx(14.8, abs=0.1)
+
+    def test_each_unit_has_a_pace(self) -> None:
+        for statement in ("x = 1", "sum(range(10**4))"):
+            code, body = together("pass", statement)
+            measurement = Measurement(
+                Subject(code, body, None, {}, {}), Settings(budget=QUICK)
+            )
+            for request in measurement.plan():
+                if request is not None:
+                    next(request, None)
+            assert len(measurement.paces) == len(measurement.units) > 0
+            assert min(measurement.paces) > 0
+
     def test_places_in_memory_that_differ_a_little_all_count(self) -> None:
         places = [[20.0 + 0.5 * (index % 2)] * 4 for index in range(40)]
         result = conclude(fake_measurement(places))
