@@ -23,11 +23,15 @@ NATIVE = """
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-void hold(size_t size, int us) {
+void *take(size_t size) {
     char *volatile block = malloc(size);
     for (size_t at = 0; at < size; at += 512) {
         ((volatile char *)block)[at] = 1;
     }
+    return block;
+}
+void hold(size_t size, int us) {
+    void *block = take(size);
     usleep(us);
     free(block);
 }
@@ -78,6 +82,9 @@ def native_library() -> ctypes.CDLL:
         )
     loaded = ctypes.CDLL(str(library))
     loaded.hold.argtypes = [ctypes.c_size_t, ctypes.c_int]
+    loaded.take.argtypes = [ctypes.c_size_t]
+    loaded.take.restype = ctypes.c_void_p
+    loaded.free.argtypes = [ctypes.c_void_p]  # the C library's
     return loaded
 
 
@@ -87,12 +94,17 @@ def native_malloc() -> Callable[[], object]:
 
 
 def two_threads() -> Callable[[], object]:
-    hold = native_library().hold
+    library = native_library()
+    # However busy the machine is, there is a moment at which both have theirs.
+    both = threading.Barrier(2)
+
+    def hold_half() -> None:
+        block = library.take(SIZE // 2)
+        both.wait()
+        library.free(block)
 
     def work() -> None:
-        threads = [
-            threading.Thread(target=hold, args=(SIZE // 2, 200_000)) for _ in range(2)
-        ]
+        threads = [threading.Thread(target=hold_half) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
