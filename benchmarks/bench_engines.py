@@ -12,7 +12,6 @@ import logging
 import os
 import pstats
 import statistics
-import sys
 import tempfile
 from time import perf_counter
 
@@ -33,7 +32,8 @@ def on_engines(turns: int) -> None:
         try:
             view = client[:]
             # The jobs are sent by their names when this file is not the program itself.
-            view.apply_sync(sys.path.append, os.path.dirname(os.path.abspath(__file__)))
+            folder = os.path.dirname(os.path.abspath(__file__))
+            view.execute(f"import sys; sys.path.append({folder!r})", block=True)
             print("\nfour engines of ipyparallel, ms a call beyond a plain one")
             _print_costs(
                 lambda job: view.apply_sync(job, "argparse"),
