@@ -338,10 +338,10 @@ nbp_collector_close(nbp_collector **self_p)
             close(self->wake[end]);
         }
     }
+    nbp_gate_close(&self->gate);
     if (self->messages != NULL) {
         zmq_close(self->messages);
     }
-    nbp_gate_close(&self->gate);
     end_context(self->context);
     pthread_mutex_destroy(&self->lock);
     nbp_peers_free(self->peers, self->n_peers);

@@ -45,6 +45,7 @@ nbp_gate_open(nbp_gate *self, void *context, void *socket, const char *client)
         zmq_socket_monitor(socket, monitor, wanted) != 0) {
         return false;
     }
+    self->guarded = socket;
     self->events = zmq_socket(context, ZMQ_PAIR);
     return self->events != NULL && has_no_linger(self->events) &&
            zmq_connect(self->events, monitor) == 0;
@@ -127,6 +128,11 @@ nbp_gate_next(nbp_gate *self, nbp_gate_event *event, int *connection)
 void
 nbp_gate_close(nbp_gate *self)
 {
+    if (self->guarded != NULL) {
+        /* First, for an event that finds nobody to hear it holds libzmq's thread until
+         * the context ends, and is leaked then (libzmq 4.3.4). */
+        zmq_socket_monitor(self->guarded, NULL, 0);
+    }
     if (self->events != NULL) {
         zmq_close(self->events);
     }

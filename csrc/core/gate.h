@@ -17,6 +17,7 @@ typedef struct {
     void
         *questions; /* owned: REP, asked by libzmq who may connect; NULL without keys */
     void *events;   /* owned: PAIR, hears of connections that failed; NULL: closed */
+    void *guarded;  /* borrowed: the socket that listens; NULL: it tells nothing */
     uint8_t client[NBP_GATE_KEY_SIZE]; /* the one key that is let in, when there are */
 } nbp_gate;
 
@@ -39,7 +40,8 @@ void nbp_gate_answer(nbp_gate *self);
  * which may have become another's since; false: there is none. */
 bool nbp_gate_next(nbp_gate *self, nbp_gate_event *event, int *connection);
 
-/* Closes what is open; before the context is ended. Once more does nothing. */
+/* Closes what is open; before the guarded socket is closed and the context ended. Once
+ * more does nothing. */
 void nbp_gate_close(nbp_gate *self);
 
 #endif /* NBP_GATE_H */
