@@ -12,6 +12,7 @@ import getopt
 import os
 import re
 import shlex
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -329,6 +330,12 @@ class OptionTable:
             )
             entries.append(f"{option.usage}\n{text}")
         return "\n".join(entries)
+
+    def refuse(self, error: Exception) -> int:
+        """Tell what is wrong with a command's arguments; give its exit code."""
+        print(f"{self.command}: {error}", file=sys.stderr)
+        print("use -h/--help for command line help", file=sys.stderr)
+        return 2
 
     def complete(self, line: str) -> list[str] | None:
         """Complete the end of a magic's line that is still being written.

@@ -117,24 +117,7 @@ heap_types(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     nbp_heap_object *self = (nbp_heap_object *)op;
     Py_ssize_t types = PyTuple_GET_SIZE(self->names);
-    nbp_tally *rows = calloc((size_t)types + 1, sizeof(*rows)); /* owned */
-    if (rows == NULL) {
-        return PyErr_NoMemory();
-    }
-    nbp_set_tally(&self->image, NULL, self->image.types, rows, (size_t)types);
-    PyObject *list = PyList_New(types); /* owned, returned */
-    for (Py_ssize_t i = 0; list != NULL && i < types; i++) {
-        PyObject *item = Py_BuildValue("(OKK)", PyTuple_GET_ITEM(self->names, i),
-                                       (unsigned long long)rows[i].count,
-                                       (unsigned long long)rows[i].bytes);
-        if (item == NULL) {
-            Py_CLEAR(list);
-            break;
-        }
-        PyList_SET_ITEM(list, i, item);
-    }
-    free(rows);
-    return list;
+    return nbp_heap_list_tally(self, NULL, self->image.types, types, self->names);
 }
 
 PyDoc_STRVAR(find_doc, "find($self, object, /)\n"

@@ -123,6 +123,32 @@ nbp_heap_classes(PyObject *op, PyObject *args)
 }
 
 PyObject *
+nbp_heap_list_tally(const nbp_heap_object *self, const uint8_t *set,
+                    const uint32_t *classes, Py_ssize_t count, PyObject *names)
+{
+    nbp_tally *rows = calloc((size_t)count + 1, sizeof(*rows)); /* owned */
+    if (rows == NULL) {
+        return PyErr_NoMemory();
+    }
+    nbp_set_tally(&self->image, set, classes, rows, (size_t)count);
+    PyObject *list = PyList_New(count); /* owned, returned */
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        unsigned long long objects = rows[i].count, bytes = rows[i].bytes;
+        PyObject *item =
+            names == NULL
+                ? Py_BuildValue("(KK)", objects, bytes)
+                : Py_BuildValue("(OKK)", PyTuple_GET_ITEM(names, i), objects, bytes);
+        if (item == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, i, item);
+    }
+    free(rows);
+    return list;
+}
+
+PyObject *
 nbp_heap_tally(PyObject *op, PyObject *args)
 {
     nbp_heap_object *self = (nbp_heap_object *)op;
@@ -138,23 +164,7 @@ nbp_heap_tally(PyObject *op, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "there are no so many classes");
         return NULL;
     }
-    nbp_tally *rows = calloc((size_t)count + 1, sizeof(*rows)); /* owned */
-    if (rows == NULL) {
-        return PyErr_NoMemory();
-    }
-    nbp_set_tally(&self->image, bits, numbers, rows, (size_t)count);
-    PyObject *list = PyList_New(count); /* owned, returned */
-    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
-        PyObject *item = Py_BuildValue("(KK)", (unsigned long long)rows[i].count,
-                                       (unsigned long long)rows[i].bytes);
-        if (item == NULL) {
-            Py_CLEAR(list);
-            break;
-        }
-        PyList_SET_ITEM(list, i, item);
-    }
-    free(rows);
-    return list;
+    return nbp_heap_list_tally(self, bits, numbers, count, NULL);
 }
 
 PyObject *

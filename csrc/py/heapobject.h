@@ -65,6 +65,14 @@ PyObject *nbp_heap_retained_set(PyObject *op, PyObject *set);
 PyObject *nbp_heap_retained_by_type(PyObject *op, PyObject *ignored);
 PyObject *nbp_heap_classes(PyObject *op, PyObject *args);
 PyObject *nbp_heap_tally(PyObject *op, PyObject *args);
+
+/* Objects and bytes of each class from 0 to `count`, of those in `set` or, with NULL,
+ * of all: a new list of tuples, which begin with the names where there are any. NULL
+ * with an exception set when memory is short. */
+PyObject *nbp_heap_list_tally(const nbp_heap_object *self, const uint8_t *set,
+                              const uint32_t *classes, Py_ssize_t count,
+                              PyObject *names);
+
 PyObject *nbp_heap_select(PyObject *op, PyObject *args);
 PyObject *nbp_heap_largest(PyObject *op, PyObject *args);
 PyObject *nbp_heap_entrances(PyObject *op, PyObject *set);

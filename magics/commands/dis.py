@@ -49,9 +49,7 @@ def main(argv: list[str]) -> int:
         if len(options.arguments) > 1:
             raise OptionError("one file at a time")
     except OptionError as error:
-        print(f"nbprobe dis: {error}", file=sys.stderr)
-        print("use -h/--help for command line help", file=sys.stderr)
-        return 2
+        return TABLE.refuse(error)
     if options.help:
         print(USAGE + TABLE.help())
         return 0

@@ -47,9 +47,7 @@ def run(
             raise OptionError(f"give one file, as in {table.command} before.heap")
         return show(options)
     except OptionError as error:
-        print(f"{table.command}: {error}", file=sys.stderr)
-        print("use -h/--help for command line help", file=sys.stderr)
-        return 2
+        return table.refuse(error)
     except (NbprobeError, OSError) as error:
         print(f"{table.command}: {error}", file=sys.stderr)
         return 1

@@ -102,7 +102,7 @@ def main(argv: list[str]) -> int:
             raise OptionError("there is no program: nbprobe prun script.py")
         earlier = Runs().find(options.vs, ProfileResult) if options.vs else None
     except OptionError as error:
-        return _refuse(error)
+        return TABLE.refuse(error)
     if options.arguments[0].endswith(".prof") and not options.module:
         return _show_profile(options)
     recording = Profile(
@@ -111,19 +111,13 @@ def main(argv: list[str]) -> int:
     try:
         code, result = _run(recording, options)
     except script.ScriptError as error:
-        return _refuse(error)
+        return TABLE.refuse(error)
     try:
         _deliver(result, options, earlier)
     except OSError as error:
         print(f"nbprobe prun: {error}", file=sys.stderr)
         return code or 1
     return code
-
-
-def _refuse(error: Exception) -> int:
-    print(f"nbprobe prun: {error}", file=sys.stderr)
-    print("use -h/--help for command line help", file=sys.stderr)
-    return 2
 
 
 def _show_profile(options: Parsed) -> int:

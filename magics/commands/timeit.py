@@ -114,9 +114,7 @@ def main(argv: list[str]) -> int:
         options = TABLE.parse_arguments(argv)
         check(options)
     except OptionError as error:
-        print(f"nbprobe timeit: {error}", file=sys.stderr)
-        print("use -h/--help for command line help", file=sys.stderr)
-        return 2
+        return TABLE.refuse(error)
     if options.help:
         print(USAGE + TABLE.help())
         return 0

@@ -137,7 +137,6 @@ class Measurement:
         self.clock = CLOCKS[settings.clock]
         self._unit_ns = min(_UNIT_NS, settings.budget_ns / _FEWEST_UNITS)
         self._frame: Frame | None = None
-        self._pace_before = 0.0
         self._executions = 0  # in frames that are gone
         self._spent_ns = 0
         started = process_time_ns()
@@ -240,14 +239,14 @@ class Measurement:
             else:
                 frame = self._open(copies)
                 yield from self._warm_up(frame, pass_ns[copies])
-            self._pace_before = _core.pace_ns()
+            pace = _core.pace_ns()
             for _ in range(blocks):
                 yield from frame.block(iterations)
                 taken_ns = frame.loops[-1].last_ns or 0
                 pass_ns[copies] = max(1.0, taken_ns / iterations)
                 if self._is_enough():
                     break
-            self.collect()
+            self.collect(max(pace, _core.pace_ns()))
             if self._is_enough():
                 return
             yield None
@@ -380,8 +379,11 @@ class Measurement:
         self.setups += 1
         return frame
 
-    def collect(self) -> None:
-        """Make a unit of the samples that the present frame has taken."""
+    def collect(self, pace: float | None = None) -> None:
+        """Make a unit of the samples that the present frame has taken.
+
+        `pace` is how slow the processor was meanwhile; without it, how slow it is now.
+        """
         frame = self._frame
         if frame is None:
             return
@@ -394,7 +396,7 @@ class Measurement:
                 self.aside.append(value)
         if clean:
             self.units.append(clean)
-            self.paces.append(max(self._pace_before, _core.pace_ns()))
+            self.paces.append(pace or _core.pace_ns())
         for loop in frame.loops:
             self.collections += loop.collections
             self.collecting_ns += loop.collecting_ns
@@ -457,9 +459,8 @@ def run(measurements: Sequence[Measurement], plan: Plan | None = None) -> None:
     ):
         try:
             if any(measurement.subject.is_async for measurement in measurements):
-                from .. import (
-                    awaiting,
-                )  # asyncio takes longer to import than all of ours
+                # Late: asyncio takes longer to import than all of ours.
+                from .. import awaiting
 
                 awaiting.run(_resume_async(plan))
             else:
