@@ -55,11 +55,23 @@ heap_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return self;
 }
 
+/* Only for those who look at the heap: it can be in no circle. */
+static int
+heap_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->names);
+    Py_VISIT(self->about);
+    return 0;
+}
+
 static void
 heap_dealloc(PyObject *op)
 {
     nbp_heap_object *self = (nbp_heap_object *)op;
     PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
     nbp_heapimage_clear(&self->image);
     nbp_dominators_destroy(&self->dominators);
     free(self->parents);
@@ -370,6 +382,9 @@ static PyMethodDef heap_methods[] = {
      "read($type, content, /)\n--\n\nThe heap that write() wrote, from its bytes."},
     {"new_since", nbp_heap_new_since, METH_O,
      "new_since($self, mark, /)\n--\n\nThe set of what was not there at a mark."},
+    {"common", nbp_heap_common, METH_VARARGS,
+     "common($self, other, set, /)\n--\n\nThe set of what another heap of this "
+     "process has in a set of its own."},
     {"alive", nbp_heap_alive, METH_VARARGS,
      "alive($self, set, hidden, /)\n--\n\nThe members that are still alive, as "
      "objects."},
@@ -451,15 +466,19 @@ PyDoc_STRVAR(
     "bytes with a bit for each object by number, or None for all of them.\n");
 
 static PyType_Slot heap_slots[] = {
-    {Py_tp_doc, (void *)heap_doc}, {Py_tp_new, heap_new},
-    {Py_tp_dealloc, heap_dealloc}, {Py_tp_methods, heap_methods},
-    {Py_tp_getset, heap_getset},   {0, NULL},
+    {Py_tp_doc, (void *)heap_doc},
+    {Py_tp_new, heap_new},
+    {Py_tp_dealloc, heap_dealloc},
+    {Py_tp_traverse, heap_traverse},
+    {Py_tp_methods, heap_methods},
+    {Py_tp_getset, heap_getset},
+    {0, NULL},
 };
 
 static PyType_Spec heap_spec = {
     .name = "nbprobe._core.Heap",
     .basicsize = sizeof(nbp_heap_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = heap_slots,
 };
 

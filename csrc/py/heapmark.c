@@ -2,6 +2,7 @@
 /* Mark: which objects there were at one moment, in about ten bytes each, to tell later
  * what is new. And the way back from numbers to objects. */
 #include "compat.h"
+#include "heapmasks.h"
 #include "heapobject.h"
 #include "heaptake.h"
 #include "state.h"
@@ -151,6 +152,40 @@ nbp_heap_new_since(PyObject *op, PyObject *arg)
         }
     }
     free(hashes);
+    return set;
+}
+
+PyObject *
+nbp_heap_common(PyObject *op, PyObject *args)
+{
+    nbp_heap_object *self = (nbp_heap_object *)op;
+    PyObject *other, *members; /* borrowed */
+    const uint8_t *there;      /* borrowed */
+    if (!PyArg_ParseTuple(args, "O!O:common", Py_TYPE(op), &other, &members) ||
+        !nbp_mask_read((nbp_heap_object *)other, members, &there)) {
+        return NULL;
+    }
+    const nbp_heapimage *image = &self->image;
+    const nbp_heapimage *from = &((nbp_heap_object *)other)->image;
+    uint8_t *bits;                             /* borrowed */
+    PyObject *set = nbp_mask_new(self, &bits); /* owned, returned */
+    uint64_t *here_types = hash_types(image);  /* owned */
+    uint64_t *there_types = hash_types(from);  /* owned */
+    if (set != NULL && (here_types == NULL || there_types == NULL)) {
+        Py_CLEAR(set);
+        PyErr_NoMemory();
+    }
+    size_t nodes = set == NULL ? 0 : nbp_heapgraph_nodes(image->graph);
+    for (size_t node = 0; node < nodes; node++) {
+        uintptr_t address = nbp_heapgraph_address(image->graph, (nbp_node)node);
+        nbp_node same = nbp_heapgraph_find(from->graph, address);
+        if (same != NBP_NO_NODE && (there == NULL || nbp_has(there, same)) &&
+            here_types[image->types[node]] == there_types[from->types[same]]) {
+            nbp_put(bits, (nbp_node)node);
+        }
+    }
+    free(here_types);
+    free(there_types);
     return set;
 }
 

@@ -53,6 +53,7 @@ PyObject *nbp_heap_name_of(PyObject *op, PyObject *number);
 PyObject *nbp_heap_write(PyObject *op, PyObject *args);
 PyObject *nbp_heap_read(PyObject *type, PyObject *bytes);
 PyObject *nbp_heap_new_since(PyObject *op, PyObject *mark);
+PyObject *nbp_heap_common(PyObject *op, PyObject *args);
 PyObject *nbp_heap_alive(PyObject *op, PyObject *args);
 PyObject *nbp_heap_unreached(PyObject *op, PyObject *args);
 PyObject *nbp_heap_total(PyObject *op, PyObject *set);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,9 @@ HIDDEN = (
     "zmq",
     "runpy",
 )
+
+# What looks at heaps; what else this package has may hold the user's objects.
+_OURS = re.compile(r"nbprobe\.(graphs\.heaps\.|_core\.(Heap|Mark)$)")
 
 
 def heap(*, names: bool = True, hidden: Sequence[str] = HIDDEN) -> HeapGraph:
@@ -202,6 +206,16 @@ class HeapGraph:
         """Give the number of the object at an address, as a list of one or none."""
         number = self.core.find_address(address)
         return [] if number is None else [number]
+
+    def at_address(self, address: int) -> ObjectSet:
+        """Give the object at an address, as a set of one or none."""
+        return self._set(self.core.set_of(self.at(address)))
+
+    @property
+    def ours(self) -> ObjectSet:
+        """What heaps, sets and marks of this module consist of: no one's data."""
+        made = self.all.by("type").where(_OURS.match)
+        return made.dominos if made else made
 
     def mark(self) -> HeapMark:
         """Remember which objects there are, in little memory."""

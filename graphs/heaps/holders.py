@@ -8,7 +8,14 @@ import sysconfig
 
 from ..._core import Heap
 
-__all__ = ["Way", "concerns_nobody", "folded", "is_bookkeeping", "way_to"]
+__all__ = [
+    "Way",
+    "concerns_nobody",
+    "folded",
+    "is_bookkeeping",
+    "way_to",
+    "written",
+]
 
 # What IPython, the kernel and this package keep for themselves.
 _NAMES = (
@@ -66,7 +73,11 @@ def folded(expression: str) -> str:
 
 def way_to(heap: Heap, node: int) -> Way:
     """Find the shortest way to an object of a heap with names."""
-    origin, steps = heap.path(node)
+    return written(heap, *heap.path(node))
+
+
+def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
+    """Write a way: from where it begins, each object with the name that leads to it."""
     known = [heap.node(number) for number, _ in steps]
     types = tuple(row[1] for row in known)
     suspended = tuple(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...views import units
-from ...views.names import clean, one_line
 from .holders import way_to
+from .stat import Stat, StatRow
 
 if TYPE_CHECKING:
     from .sets import ObjectSet
@@ -30,6 +30,7 @@ By = Literal[
 
 # So many objects are rows of their own by identity; the rest are one.
 _ALONE = 1000
+_OTHERS = "all others"
 
 
 class Row:
@@ -93,7 +94,9 @@ class Partition:
             for name, numbers in merged.items()
         ]
         self.rows = [row for row in self.rows if row.count]
-        self.rows.sort(key=lambda row: (-row.size, -row.count, row.key))
+        self.rows.sort(
+            key=lambda row: (row.key == _OTHERS, -row.size, -row.count, row.key)
+        )
 
     def _name(self, key: tuple[int, ...]) -> str:
         types = self.whole.graph.core.type_names
@@ -123,7 +126,9 @@ class Partition:
                 wanted[number] = 1
         graph = self.whole.graph
         content = self.whole.content
-        return graph._set(graph.core.select(content, self._classes, bytes(wanted)))
+        found = graph._set(graph.core.select(content, self._classes, bytes(wanted)))
+        # An object by itself is shown with its address and the way to it.
+        return found.byid if self.what == "identity" else found
 
     def __getitem__(self, index: int | slice) -> ObjectSet:
         rows = self.rows[index]
@@ -135,6 +140,12 @@ class Partition:
     def __iter__(self) -> Iterator[ObjectSet]:
         return (self[index] for index in range(len(self.rows)))
 
+    @property
+    def stat(self) -> Stat:
+        """The figures of the table, without the objects."""
+        rows = (StatRow(row.count, row.size, row.key) for row in self.rows)
+        return Stat(rows, _TITLES[self.what])
+
     def table(self, limit: int | None = 10, start: int = 0) -> str:
         """Give the table of some parts, in guppy's form.
 
@@ -145,29 +156,7 @@ class Partition:
         start : int
             The number of the first.
         """
-        total, size = self.whole.count or 1, self.whole.size or 1
-        lines = [
-            f"Partition of a set of {self.whole.count}"
-            f" object{'s' * (self.whole.count != 1)}. Total size ="
-            f" {self.whole.size} bytes.",
-            f" Index  Count   %     Size   % Cumulative  % {_TITLES[self.what]}",
-        ]
-        end = len(self.rows) if limit is None else start + limit
-        sum_so_far = 0
-        for index, row in enumerate(self.rows[:end]):
-            sum_so_far += row.size
-            if index < start:
-                continue
-            lines.append(
-                f"{index:6d} {row.count:6d} {row.count * 100 / total:3.0f}"
-                f" {row.size:8d} {row.size * 100 / size:3.0f} {sum_so_far:9d}"
-                f" {sum_so_far * 100 / size:3.0f} {one_line(clean(row.key), 100)}"
-            )
-        if len(self.rows) > end:
-            lines.append(
-                f"<{len(self.rows) - end} more rows. Type e.g. '_.more' to view.>"
-            )
-        return "\n".join(lines)
+        return self.stat.table(limit, start)
 
     def __str__(self) -> str:
         return units.for_stdout(self.table())
@@ -196,7 +185,7 @@ def _producers(whole: ObjectSet) -> tuple[bytes, list[str]]:
 def _identities(whole: ObjectSet) -> tuple[bytes, list[str]]:
     """Class the largest objects each by itself."""
     core = whole.graph.core
-    names = ["all others"]
+    names = [_OTHERS]
     classes = array("I", bytes(4 * whole.graph.objects))
     for number, _ in core.largest(whole.content, False, _ALONE) if whole else ():
         classes[number] = len(names)

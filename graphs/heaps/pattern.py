@@ -11,7 +11,7 @@ from .holders import way_to
 if TYPE_CHECKING:
     from .sets import ObjectSet
 
-__all__ = ["pattern"]
+__all__ = ["Pattern"]
 
 _KINDS = 10
 _LINES = 100
@@ -20,11 +20,18 @@ _ADDRESSES = 3
 _STOPS = ("dict of module", "module", "type", "frame", "dict of type")
 
 
-class _Pattern:
-    """The lines of one pattern, and the sets that stand in them."""
+class Pattern:
+    """What holds objects, by kind, as a tree; printed as text.
+
+    Its attributes are the sets that stand in it, by the letters of their lines: ``.a`` is
+    the kind that most objects are held by.
+    """
 
     def __init__(self, members: ObjectSet, depth: int) -> None:
+        if depth < 0:
+            raise ValueError(f"depth must be 0 or more, and is {depth}")
         self.lines: list[str] = []
+        self.parts: dict[str, ObjectSet] = {}
         self.seen: list[tuple[str, int]] = []  # kind and members, by line
         self.left_out = 0
         graph = members.graph
@@ -32,9 +39,9 @@ class _Pattern:
         concealed = graph._set(graph.core.unreached_set(True))
         self.shown = graph.all - concealed - graph.garbage
         for part in list(members.by("kind"))[:_KINDS]:
-            self.add(part, "_", 0, depth)
+            self._add(part, "_", 0, depth)
 
-    def add(self, part: ObjectSet, label: str, level: int, depth: int) -> None:
+    def _add(self, part: ObjectSet, label: str, level: int, depth: int) -> None:
         if len(self.lines) == _LINES:
             self.left_out += 1
             return
@@ -55,6 +62,7 @@ class _Pattern:
             else "+"
         )
         self.seen.append((kind, 0 if known else part.bits))
+        self.parts.setdefault(label, part)
         dashes = "-" * 3 if level % 2 == 0 else "   "
         head = f"{len(self.lines):2d}: {'  ' * level}{label} {dashes} [{mark}]"
         self.lines.append(f"{head} {part.count} {clean(kind)}: {_members(part)}")
@@ -64,8 +72,22 @@ class _Pattern:
         order = sorted(range(len(holders)), key=lambda row: -holders.rows[row].count)
         for place, row in enumerate(order[:_KINDS]):
             letter = chr(ord("a") + place)
-            self.add(holders[row], _longer(label, letter), level + 1, depth)
+            self._add(holders[row], _longer(label, letter), level + 1, depth)
         self.left_out += max(len(order) - _KINDS, 0)
+
+    def __getattr__(self, label: str) -> ObjectSet:
+        try:
+            return self.parts[label]
+        except KeyError:
+            raise AttributeError(f"the pattern has no line {label!r}") from None
+
+    def __str__(self) -> str:
+        lines = ["Reference Pattern by <[dict of] class>.", *self.lines]
+        if self.left_out:
+            lines.append(f"<{units.plural(self.left_out, 'more kind')}>")
+        return units.for_stdout("\n".join(lines))
+
+    __repr__ = __str__
 
 
 def _longer(label: str, letter: str) -> str:
@@ -81,14 +103,3 @@ def _members(part: ObjectSet) -> str:
         return one_line(clean(way_to(core, numbers[0]).expression), 60)
     words = ", ".join(f"{core.node(number)[0]:#x}" for number in numbers)
     return words + ("..." if part.count > len(numbers) else "")
-
-
-def pattern(members: ObjectSet, depth: int) -> str:
-    """Give the reference pattern of a set as text, `depth` references deep."""
-    if depth < 0:
-        raise ValueError(f"depth must be 0 or more, and is {depth}")
-    made = _Pattern(members, depth)
-    lines = ["Reference Pattern by <[dict of] class>.", *made.lines]
-    if made.left_out:
-        lines.append(f"<{units.plural(made.left_out, 'more kind')}>")
-    return units.for_stdout("\n".join(lines))

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, Union
 
 from ...views import units
 from ..labels import long_name
 from .holders import way_to
+from .kinds import Classifier, Kind, as_kind
 from .partitions import By, Partition
-from .pattern import pattern
+from .pattern import Pattern
 from .result import CountChange, HeapDiff
+from .routes import Paths, direct, shortest
+from .stat import Stat
 
 if TYPE_CHECKING:
     from .graph import HeapGraph
 
-__all__ = ["ObjectSet"]
+__all__ = ["Members", "ObjectSet"]
 
-# So many members of a set are looked up one by one in another heap.
-_TRANSLATED = 10_000
-
-
-class Text(str):
-    """A text that is shown as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+# What stands beside a set: another one, or what its objects are.
+Members = Union["ObjectSet", Kind, type]
 
 
 class Page:
-    """Ten rows of a table."""
+    """Some rows of a table: ten, or all."""
 
-    def __init__(self, partition: Partition, start: int) -> None:
+    def __init__(
+        self, partition: Partition, start: int, limit: int | None = 10
+    ) -> None:
         self.partition = partition
         self.start = start
+        self.limit = limit
 
     @property
     def more(self) -> Page:
@@ -43,17 +42,7 @@ class Page:
         return Page(self.partition, self.start + 10)
 
     def __str__(self) -> str:
-        return units.for_stdout(self.partition.table(10, self.start))
-
-    __repr__ = __str__
-
-
-class Paths(list[str]):
-    """Paths to objects; printed with their numbers."""
-
-    def __str__(self) -> str:
-        lines = [f"{number:2d}: {path}" for number, path in enumerate(self)]
-        return units.for_stdout("\n".join(lines))
+        return units.for_stdout(self.partition.table(self.limit, self.start))
 
     __repr__ = __str__
 
@@ -61,7 +50,9 @@ class Paths(list[str]):
 class ObjectSet:
     """A set of objects of one heap.
 
-    ``&``, ``|``, ``-`` and ``^`` make new sets, ``<=`` compares. Printing a set gives
+    ``&``, ``|``, ``-`` and ``^`` make new sets, ``<=`` compares, also sets of two moments;
+    a class or a kind stands for the objects that are of it. ``x in`` asks for an object.
+    Printing a set gives
     guppy's table, an index the set of one row of it, a slice that of several; `byrcs` and
     the like are the same set with another table.
     """
@@ -98,64 +89,84 @@ class ObjectSet:
         return self.size
 
     def __len__(self) -> int:
-        return self.count
+        """How many rows the table has; `count` is the number of objects."""
+        return len(self.partition)
 
     def __bool__(self) -> bool:
         return self.bits != 0
 
-    def _other(self, other: object) -> int:
+    def __contains__(self, it: object) -> bool:
+        number = self.graph.core.find(it)
+        return number is not None and bool(self.bits >> number & 1)
+
+    def _other(self, other: Members, within: ObjectSet | None = None) -> int:
+        """Give the bits of another set, or of a kind in a set, by default in all."""
         if not isinstance(other, ObjectSet):
-            raise TypeError(f"not a set of objects: {type(other).__name__}")
-        return other.bits if other.graph is self.graph else self._translated(other)
+            return as_kind(other).of(within or self.graph.all).bits
+        if other.graph is self.graph:
+            return other.bits
+        if self.graph.source or other.graph.source:
+            raise ValueError("a heap from a file has no objects in common: use diff()")
+        # The objects of another moment that are in this heap too.
+        common = self.graph.core.common(other.graph.core, other.content)
+        return int.from_bytes(common, "little")
 
-    def _translated(self, other: ObjectSet) -> int:
-        """Give the objects of another heap of this process that are in this one too."""
-        if self.graph.source or other.graph.source or other.count > _TRANSLATED:
-            raise ValueError("the two sets are of different heaps; use since() first")
-        bits = 0
-        for there in other.graph.core.nodes(other.content, _TRANSLATED):
-            address, type_name, *_ = other.graph.core.node(there)
-            number = self.graph.core.find_address(address)
-            if number is not None and self.graph.core.node(number)[1] == type_name:
-                bits |= 1 << number
-        return bits
+    def __and__(self, other: Members) -> ObjectSet:
+        return ObjectSet(self.graph, self.bits & self._other(other, self), self.what)
 
-    def __and__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.graph, self.bits & self._other(other))
+    def __or__(self, other: Members) -> ObjectSet:
+        return ObjectSet(self.graph, self.bits | self._other(other), self.what)
 
-    def __or__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.graph, self.bits | self._other(other))
+    def __sub__(self, other: Members) -> ObjectSet:
+        return ObjectSet(self.graph, self.bits & ~self._other(other, self), self.what)
 
-    def __sub__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.graph, self.bits & ~self._other(other))
+    def __xor__(self, other: Members) -> ObjectSet:
+        return ObjectSet(self.graph, self.bits ^ self._other(other), self.what)
 
-    def __xor__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.graph, self.bits ^ self._other(other))
+    def __le__(self, other: Members) -> bool:
+        return self.bits & ~self._other(other, self) == 0
 
-    def __le__(self, other: ObjectSet) -> bool:
-        return self.bits & ~self._other(other) == 0
+    def __lt__(self, other: Members) -> bool:
+        return self <= other and self.bits != self._other(other)
+
+    def __ge__(self, other: Members) -> bool:
+        return self._other(other) & ~self.bits == 0
+
+    def __gt__(self, other: Members) -> bool:
+        return self >= other and self.bits != self._other(other)
+
+    def disjoint(self, other: Members) -> bool:
+        """Tell whether no object is in both."""
+        return self.bits & self._other(other, self) == 0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ObjectSet):
             return NotImplemented
-        return self.graph is other.graph and self.bits == other.bits
+        if self.graph is other.graph:
+            return self.bits == other.bits
+        if self.count != other.count or self.graph.source or other.graph.source:
+            return False
+        return self.bits == self._other(other)
 
     def __hash__(self) -> int:
-        return hash((id(self.graph), self.bits))
+        return hash(self.count)  # equal sets of two moments have different bits
 
-    def by(self, what: By = "kind") -> Partition:
+    def by(self, what: By | Classifier = "kind") -> Partition:
         """Part the set.
 
         Parameters
         ----------
-        what : str
+        what : str or Classifier
             ``'kind'`` is the type, with the dictionaries of attributes of each type
             apart; ``'type'``, ``'size'``; ``'holders'`` the types of all objects that
             hold it; ``'module'`` that of its type; ``'via'`` the names of the references
             to it; ``'producer'`` the line that made it; ``'identity'`` each by itself;
             ``'unity'`` all in one.
         """
-        return Partition(self, what)
+        chosen = what.what if isinstance(what, Classifier) else what
+        # Of a set of its own: with this one it would be a circle, which only the
+        # collector frees, and the heap with it.
+        return Partition(ObjectSet(self.graph, self.bits, chosen), chosen)
 
     @property
     def bytype(self) -> ObjectSet:
@@ -219,6 +230,20 @@ class ObjectSet:
         """The next rows of the table; they have a `more` too."""
         return Page(self.partition, 10)
 
+    @property
+    def all(self) -> Page:
+        """All rows of the table."""
+        return Page(self.partition, 0, None)
+
+    @property
+    def stat(self) -> Stat:
+        """The figures of the table, without the objects."""
+        return self.partition.stat
+
+    def dump(self, fn: str | os.PathLike[str] | TextIO, mode: str = "a") -> None:
+        """Write the figures of the table to a file, which `Hpy.load` reads."""
+        self.stat.dump(fn, mode)
+
     def __getitem__(self, index: int | slice) -> ObjectSet:
         return self.partition[index]
 
@@ -269,12 +294,37 @@ class ObjectSet:
             for node, size in core.largest(self.content, retained, limit)
         ]
 
-    def get_shpaths(self, limit: int = 10) -> Paths:
-        """Give the shortest path to each of the first objects, as code."""
-        core = self.graph.core
-        return Paths(
-            way_to(core, node).expression for node in core.nodes(self.content, limit)
-        )
+    def get_shpaths(
+        self,
+        limit: int = 10,
+        *,
+        src: ObjectSet | None = None,
+        avoid_nodes: ObjectSet | None = None,
+    ) -> Paths:
+        """Give a shortest path to each of the first objects, as code.
+
+        Parameters
+        ----------
+        limit : int
+        src : ObjectSet, optional
+            Where paths begin; modules and running functions by default.
+        avoid_nodes : ObjectSet, optional
+            No path leads through these, which shows what else holds an object.
+        """
+        return shortest(self, limit, self._here(src), self._here(avoid_nodes))
+
+    def _here(self, other: ObjectSet | None) -> ObjectSet | None:
+        return None if other is None else ObjectSet(self.graph, self._other(other))
+
+    @property
+    def pathsin(self) -> Paths:
+        """The references to the first objects, as code."""
+        return direct(self, True, 10)
+
+    @property
+    def pathsout(self) -> Paths:
+        """What the first objects hold, as code."""
+        return direct(self, False, 10)
 
     @property
     def shpaths(self) -> Paths:
@@ -286,7 +336,7 @@ class ObjectSet:
         """The same as `shpaths`."""
         return self.get_shpaths()
 
-    def get_rp(self, depth: int = 4) -> Text:
+    def get_rp(self, depth: int = 4) -> Pattern:
         """Give what holds the objects, by kind, and what holds that, as a tree.
 
         Parameters
@@ -294,10 +344,10 @@ class ObjectSet:
         depth : int
             How many references away.
         """
-        return Text(pattern(self, depth))
+        return Pattern(self, depth)
 
     @property
-    def rp(self) -> Text:
+    def rp(self) -> Pattern:
         """The reference pattern: what holds the objects, by kind, as a tree."""
         return self.get_rp()
 
@@ -344,6 +394,12 @@ class ObjectSet:
                 f"a set of one object that is alive is needed, not {self.count}"
             )
         return found[0]
+
+    @property
+    def prod(self) -> str:
+        """Where the object of a set of one was made; `tracemalloc` must have been on."""
+        trace = tracemalloc.get_object_traceback(self.theone)
+        return "\n".join(trace.format()) if trace else "unknown"
 
     def live(self) -> list[Any]:
         """Give the objects themselves, those that are still alive.

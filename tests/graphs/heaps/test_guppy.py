@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nbprobe.errors import ResultFileError
 from nbprobe.graphs import hpy
 from nbprobe.graphs.heaps.sets import ObjectSet
 
@@ -57,7 +58,10 @@ def test_a_session_of_guppy(orders: list[Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a set of one object"):
         _ = made.theone
     h.dumph(tmp_path / "x.heap")
-    assert h.load(tmp_path / "x.heap").bytype.partition.rows
+    saved = h.load(tmp_path / "x.heap")
+    assert isinstance(saved, ObjectSet) and saved.bytype.partition.rows
+    with pytest.raises(ValueError, match="has no objects in common"):
+        first & saved
     assert h.idset(iter(orders)).count == 20
     assert h.iso([1, 2]).count == 1  # nobody else holds it
     assert h.heapu().count >= 0
@@ -142,13 +146,169 @@ def test_figures_are_guppys(orders: list[Any]) -> None:
         assert ours.iso(*chosen).size == theirs.iso(*chosen).size
 
 
+def test_sets_of_two_moments_are_put_together(orders: list[Any]) -> None:
+    h = hpy()
+    before = h.heap()
+    orders.extend(Order4711() for _ in range(9))
+    new = h.heap() - before
+    assert keys(new.bytype)[NAME] == 9
+    # What the two heaps consist of is nobody's data.
+    assert not [key for key in keys(new.bytype) if key.startswith("nbprobe.")]
+    assert new.count < 500
+    one, same, other, all_of_them = (
+        h.iso(*it) for it in (orders[:1], orders[:1], orders[1:2], orders)
+    )
+    assert one == same != other and hash(one) == hash(same)
+    assert one < all_of_them > other and one <= same >= one
+    assert one.disjoint(other) and not new.disjoint(all_of_them)
+
+
+def test_looking_again_and_again_leaves_nothing_behind(orders: list[Any]) -> None:
+    h = hpy()
+    gc.collect()
+    gc.disable()  # what is in circles would stay
+    try:
+        str(h.heap().bytype[0])
+        before = h.heap().count
+        for _ in range(2):
+            assert h.heap()[0].byid[0].count == 1
+        assert h.heap().count - before < 50
+        assert not [key for key in keys(h.heapu()) if key.startswith("nbprobe.")]
+    finally:
+        gc.enable()
+
+
+def test_the_largest_object_stands_first_by_itself(orders: list[Any]) -> None:
+    orders.append("x" * 10_000_000)
+    largest = hpy().heap().byid[0]
+    assert largest.theone is orders[-1]
+    assert [path.rpartition(".")[2] for path in largest.sp] == ["ORDERS[20]"]
+    assert str(largest).endswith("ORDERS[20]")
+
+
+def test_membership_is_that_of_objects(orders: list[Any]) -> None:
+    h = hpy()
+    assert orders[0] in h.heap() and orders[0] in h.iso(*orders)
+    assert orders[0] not in h.iso(orders[1])
+    rows = h.heap()
+    assert len(rows) == len(rows.partition) < rows.count
+
+
+def test_kinds_stand_where_sets_stand(orders: list[Any]) -> None:
+    h = hpy()
+    vars(orders[0])
+    made = h.heap()
+    assert (made & Order4711).count == 20 == (made & h.Type(Order4711)).count
+    assert (made & h.Type(NAME)) == (made & Order4711)
+    owned = made & h.Clodo(dictof=Order4711)
+    assert orders[0].__dict__ in owned
+    assert not owned & h.Clodo(dictof=())
+    assert (made & dict) == (made & h.Type(dict))
+    assert (made & h.Id(id(orders[3]))).theone is orders[3]
+    assert (made & Order4711 & h.Rcs(list)).count == 20
+    assert (made & Order4711 & h.Via("[…]")).count == 20
+    size = (made & Order4711).bysize.partition.rows[0].key
+    assert (made & Order4711 & h.Size(int(size))).count >= 1
+    assert not made & Order4711 & h.Size(10**9).alt(">=")
+    assert (made - Order4711 | Order4711) == made
+    both = made & (h.Type(list) | h.Type(Order4711))
+    assert both.count == (made & list).count + 20
+    assert (both - ~h.Type(list)) == (made & list)
+    assert keys(made.by(h.Type).whole) == keys(made.bytype)
+    assert (made & h.Anything) == made and not made & h.Nothing
+    assert (made & h.Module(__name__)).count >= 20
+
+
+def test_ways_past_something(orders: list[Any]) -> None:
+    def past(holder: object) -> list[str]:
+        return hpy().iso(orders[2]).get_shpaths(avoid_nodes=hpy().iso(holder))
+
+    aside = {"kept": orders[2]}
+    ORDERS.append(aside)
+    h = hpy()
+    made = h.iso(orders[2])
+    (path,) = made.sp
+    assert path.endswith("ORDERS[2]")
+    first, second = made.pathsin
+    assert {first.rpartition(".")[2], second.rpartition(".")[2]} == {
+        "ORDERS[2]",
+        "ORDERS[20]['kept']",
+    }
+    assert any(name.endswith(".held") for name in made.pathsout)
+    (path,) = made.get_shpaths(src=h.iso(aside))
+    assert path.endswith("ORDERS[20]['kept']")
+    assert [path.rpartition(".")[2] for path in past(ORDERS)] == ["aside['kept']"]
+    del aside
+    assert past(ORDERS) == []
+    other = {"other": orders[2]}
+    globals()["OTHER"] = other
+    del other
+    try:
+        (path,) = past(ORDERS)
+    finally:
+        del globals()["OTHER"]
+    assert path.endswith("OTHER['other']")
+
+
+def test_parts_of_a_pattern_are_sets(orders: list[Any]) -> None:
+    pattern = hpy().idset(orders).rp
+    assert pattern.a.theone is ORDERS
+    with pytest.raises(AttributeError, match="no line 'zz'"):
+        _ = pattern.zz
+
+
+def test_where_the_one_object_was_made(orders: list[Any]) -> None:
+    tracemalloc.start()
+    try:
+        made = bytearray(3000)
+        assert __file__ in hpy().iso(made).prod
+    finally:
+        tracemalloc.stop()
+    assert hpy().iso(made).prod == "unknown"
+
+
+def test_figures_are_written_and_read(orders: list[Any], tmp_path: Path) -> None:
+    h, path = hpy(), tmp_path / "figures.hpy"
+    before = h.heap()
+    before.dump(path)
+    orders.extend(Order4711() for _ in range(9))
+    h.heap().stat.dump(path)
+    first, second = h.loadall(path)
+    assert str(h.load(path)) == str(first)
+    assert str(first).splitlines()[0] == str(before).splitlines()[0]
+    assert str(first.table(None)) == str(before.all)
+    change = second - first
+    assert {row.name: row.count for row in change.get_rows()}[NAME] == 9
+    assert str(change).startswith("Summary of difference operation (A-B).")
+    change.dump(path)
+    assert str([*h.loadall(path)][2]) == str(change)
+    assert len(first[:3]) == 3 and first[0].count == first.rows[0].count
+    with pytest.raises(ValueError, match="parted differently"):
+        first - h.heap().bysize.stat
+    guppy = pytest.importorskip("guppy")
+    with path.open() as file:
+        assert str(guppy.hpy().load(file)) == str(first)
+
+
+@pytest.mark.parametrize(
+    "text", [".r: x\n", "nothing\n", ".count: 3\n", ".r: 1 2\n.end: .loader: x\n"]
+)
+def test_damaged_figures_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.hpy"
+    path.write_text(text)
+    with pytest.raises(ResultFileError, match=r"bad\.hpy"):
+        hpy().load(path)
+
+
 def test_sets_of_two_moments_row_by_row(orders: list[Any], tmp_path: Path) -> None:
     h = hpy()
     before = h.heap().bytype
     h.dumph(tmp_path / "before.heap")
     orders.extend(Order4711() for _ in range(9))
     now = h.heap().bytype
-    for earlier in (before, h.load(tmp_path / "before.heap")):
+    saved = h.load(tmp_path / "before.heap")
+    assert isinstance(saved, ObjectSet)
+    for earlier in (before, saved):
         changes = {row.name: row.count for row in now.diff(earlier).types}
         old, new = changes[NAME]
         assert (old, new) == (20, 29)
