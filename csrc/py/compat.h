@@ -7,8 +7,14 @@
 
 #include <stdbool.h>
 
-#if PY_VERSION_HEX < 0x030B0000
-#    error "nbprobe needs CPython 3.11 or newer"
+/* What lies where inside objects and frames (layout.c) is known of these, and with
+ * another version or a header of another size the heap would be read wrong, or worse.
+ */
+#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
+#    error "nbprobe needs CPython 3.11 to 3.13"
+#endif
+#ifdef Py_GIL_DISABLED
+#    error "nbprobe needs a CPython with the GIL; this one is free-threaded"
 #endif
 
 /* One interpreter only, and with the GIL: neither the probes nor the Graphviz lock have
