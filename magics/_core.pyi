@@ -168,7 +168,7 @@ class Counters:
     ) -> None: ...
 
 _Traffic: TypeAlias = tuple[int, int, int, int]
-_MemoryRow: TypeAlias = tuple[int, _Traffic, _Traffic, int, int]
+_MemoryRow: TypeAlias = tuple[int, _Traffic, _Traffic, int, int, int]
 
 @final
 class LineEngine:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from ._core import leave_out_thread
 
-__all__ = ["LeftOut", "kernel_threads"]
+__all__ = ["LeftOut", "kernel_threads", "unseen"]
 
 _OWN = ("ipykernel.", "IPython.")
 
@@ -29,6 +31,17 @@ def _is_kernels(thread: threading.Thread) -> bool:
     target = getattr(thread, "_target", None)
     modules = (type(thread).__module__, getattr(target, "__module__", None) or "")
     return any(name.startswith(_OWN) for name in modules)
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """No measurement counts what the calling thread allocates, in a ``with`` block."""
+    ident = threading.get_ident()
+    leave_out_thread(True, ident)
+    try:
+        yield
+    finally:
+        leave_out_thread(False, ident)
 
 
 class LeftOut:

@@ -31,6 +31,7 @@ typedef struct {
     int64_t peak_bytes; /* above what there was as the line began, callees included */
     int64_t own_peak_bytes; /* the same, not looking while profiled callees run */
     int64_t resident_bytes; /* of the process as the line ended, at the most */
+    uint64_t entered;       /* how many frames began here */
 } nbp_line_memory;
 
 /* Of the line that a running frame is on. */
@@ -73,6 +74,7 @@ nbp_line_memory_merge(nbp_line_memory *self, const nbp_line_memory *other)
     self->peak_bytes = nbp_higher(self->peak_bytes, other->peak_bytes);
     self->own_peak_bytes = nbp_higher(self->own_peak_bytes, other->own_peak_bytes);
     self->resident_bytes = nbp_higher(self->resident_bytes, other->resident_bytes);
+    self->entered += other->entered;
 }
 
 #endif /* NBP_LINEMEMORY_H */

@@ -142,6 +142,9 @@ nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory 
     int64_t now = nbp_shadow_pass(self, self->owner->costs.frame, memory);
     nbp_line *line = &self->lines[slot];
     line->hits++;
+    if (memory != NULL) {
+        self->line_memory[slot].entered++;
+    }
     self->top++;
     self->top->frame = frame;
     nbp_shadow_begin(self, line, now, memory != NULL);
@@ -179,6 +182,17 @@ nbp_shadow_leave(nbp_shadow *self, const void *frame, nbp_memory *memory)
     self->top--;
 }
 
+/* A line that begins and ends with the event. */
+static inline void
+nbp_shadow_touch(nbp_shadow *self, uint32_t slot, const nbp_memory *memory)
+{
+    self->lines[slot].hits += self->top->line != &self->lines[slot];
+    if (memory != NULL) {
+        nbp_line_memory *line = &self->line_memory[slot];
+        line->resident_bytes = nbp_higher(line->resident_bytes, memory->resident_bytes);
+    }
+}
+
 /* A line that leaves at once: it is hit, and takes no time of its own. */
 static inline void
 nbp_shadow_last(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
@@ -187,7 +201,7 @@ nbp_shadow_last(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *
         nbp_shadow_line_elsewhere(self, frame, slot, memory);
     }
     else {
-        self->lines[slot].hits += self->top->line != &self->lines[slot];
+        nbp_shadow_touch(self, slot, memory);
     }
     nbp_shadow_leave(self, frame, memory);
 }
@@ -222,7 +236,7 @@ nbp_shadow_pause(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory 
         nbp_shadow_suspend(self, frame, memory);
         return;
     }
-    self->lines[slot].hits += self->top->line != &self->lines[slot];
+    nbp_shadow_touch(self, slot, memory);
     nbp_shadow_suspend_on(self, frame, slot, memory);
 }
 

@@ -82,12 +82,12 @@ memory_row(const source *from, int32_t line, uint32_t slot)
     nbp_line_memory sum = memory_of(from->lines, slot, from->thread);
     const nbp_traffic *all = &sum.inclusive, *own = &sum.own;
     return Py_BuildValue(
-        "(i(KKKK)(KKKK)LL)", (int)line, (unsigned long long)all->allocated_bytes,
+        "(i(KKKK)(KKKK)LLK)", (int)line, (unsigned long long)all->allocated_bytes,
         (unsigned long long)all->allocated_blocks, (unsigned long long)all->freed_bytes,
         (unsigned long long)all->freed_blocks, (unsigned long long)own->allocated_bytes,
         (unsigned long long)own->allocated_blocks, (unsigned long long)own->freed_bytes,
         (unsigned long long)own->freed_blocks, (long long)sum.peak_bytes,
-        (long long)sum.own_peak_bytes);
+        (long long)sum.own_peak_bytes, (unsigned long long)sum.entered);
 }
 
 static PyObject *

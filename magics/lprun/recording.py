@@ -19,7 +19,7 @@ __all__ = ["Recording"]
 
 _Row = tuple[int, int, int, int, int, int, int]
 _Traffic = tuple[int, int, int, int]
-_MemoryRow = tuple[int, _Traffic, _Traffic, int, int]
+_MemoryRow = tuple[int, _Traffic, _Traffic, int, int, int]
 
 
 class Recording:
@@ -288,7 +288,7 @@ def _line(row: _Row, memory: _MemoryRow | None) -> Line:
 
 
 def _line_memory(row: _MemoryRow) -> LineMemory:
-    _, inclusive, own, peak, own_peak = row
+    _, inclusive, own, peak, own_peak, _ = row
     return LineMemory(*inclusive, own[0], own[2], peak, own_peak)
 
 

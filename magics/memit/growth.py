@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, ClassVar
 
 from ..code import Code
-from ..execution import runner
+from ..execution import concluded, runner
 from ..results import Result
 from . import snapshots
 from .result import Kind
@@ -46,6 +46,8 @@ class Growth(Result):
         The largest difference first.
     kinds : tuple of Kind
         By type; of what grew or shrank.
+    interrupted : bool
+        Whether an exception or Ctrl-C ended the code early.
     """
 
     kind: ClassVar[str] = "memit.growth"
@@ -53,6 +55,7 @@ class Growth(Result):
     statement: str
     lines: tuple[LineGrowth, ...]
     kinds: tuple[Kind, ...]
+    interrupted: bool = False
 
     @property
     def bytes(self) -> int:
@@ -86,11 +89,29 @@ def measure_growth(
     globals: dict[str, Any],
     locals: Mapping[str, Any] | None = None,
     native: bool = False,
+    on_partial: Callable[[Growth], None] | None = None,
 ) -> Growth:
-    """Run code once, and say what it leaves allocated."""
+    """Run code once, and say what it leaves allocated.
+
+    Parameters
+    ----------
+    on_partial : callable, optional
+        Is given what was left when an exception ends the code.
+
+    Raises
+    ------
+    BaseException
+        Whatever the code raises.
+    """
     measured = _Run(native)
-    runner(measured, code, globals=globals, locals=locals)()
-    return _growth(code.source, Snapshot((), (), ()), measured.found)
+    before = Snapshot((), (), ())
+    return concluded(
+        runner(measured, code, globals=globals, locals=locals),
+        lambda interrupted: _growth(
+            code.source, before, measured.found, interrupted=interrupted
+        ),
+        on_partial,
+    )
 
 
 class _Run:
@@ -102,24 +123,31 @@ class _Run:
         self, code: CodeType, globals: dict[str, Any], locals: Mapping[str, Any], /
     ) -> object:
         with self._tracer:
-            exec(code, globals, locals)
-            self.found = self._tracer.snapshot()
+            try:
+                exec(code, globals, locals)
+            finally:
+                self.found = self._tracer.snapshot()
         return None
 
     def runcall(self, func: Any, /, *args: Any) -> object:
         with self._tracer:
-            func(*args)
-            self.found = self._tracer.snapshot()
+            try:
+                func(*args)
+            finally:
+                self.found = self._tracer.snapshot()
         return None
 
 
-def _growth(statement: str, before: Snapshot, now: Snapshot) -> Growth:
+def _growth(
+    statement: str, before: Snapshot, now: Snapshot, *, interrupted: bool = False
+) -> Growth:
     kinds = [
         Kind(it.type, it.count_diff, it.size_diff)
         for it in now.compare_to(before, "type")
         if it.size_diff or it.count_diff
     ]
-    return Growth(statement, tuple(_lines(before, now)[:500]), tuple(kinds[:200]))
+    lines = _lines(before, now)[:500]
+    return Growth(statement, tuple(lines), tuple(kinds[:200]), interrupted)
 
 
 def _lines(before: Snapshot, now: Snapshot) -> list[LineGrowth]:

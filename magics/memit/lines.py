@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,8 @@ class FunctionMemory:
     name, file : str
     first : int
         Number of the first line of `source`.
+    calls : int
+        How often it was called.
     source : tuple of str
         Empty when it is not known.
     note : str
@@ -78,6 +81,7 @@ class FunctionMemory:
     name: str
     file: str
     first: int
+    calls: int
     source: tuple[str, ...]
     note: str
     lines: tuple[MemoryLine, ...]
@@ -88,11 +92,6 @@ class FunctionMemory:
         return max(
             [self.first + len(self.source) - 1, *(it.number for it in self.lines)]
         )
-
-    @property
-    def calls(self) -> int:
-        """How often it was called: its first line ran."""
-        return self.lines[0].hits if self.lines else 0
 
     @property
     def peak_bytes(self) -> int:
@@ -190,6 +189,7 @@ class MemoryRecording(Recording):
         """Give the functions that ran."""
         # By identity: codes of equal text are equal, wherever they are from.
         rows: dict[int, dict[int, MemoryLine]] = {}
+        calls: Counter[int] = Counter()
         hits = {
             (id(self.root(code)), row[0]): row[1]
             for code, _, lines in self.engine.lines()
@@ -202,7 +202,8 @@ class MemoryRecording(Recording):
         }
         for code, _, lines in self.engine.memory_lines():
             root = id(self.root(code))
-            for number, (bytes_, blocks, freed, frees), _, peak, _ in lines:
+            for number, (bytes_, blocks, freed, frees), _, peak, _, entered in lines:
+                calls[root] += entered
                 often = hits.get((root, number), 0)
                 if often or bytes_ or freed:
                     rows.setdefault(root, {})[number] = MemoryLine(
@@ -224,6 +225,7 @@ class MemoryRecording(Recording):
                         name=code.co_qualname,
                         file=code.co_filename,
                         first=source.first if source.lines else code.co_firstlineno,
+                        calls=calls[id(code)],
                         source=source.lines,
                         note=source.note,
                         lines=tuple(

@@ -19,6 +19,7 @@ from .._core import resident
 from ..cell import Cell
 from ..code import Code
 from ..execution import run_setup
+from ..kernel import unseen
 from ..live.display import NO_LIVE, is_wanted, live
 from ..live.magic import ENGINES, on_engines
 from ..lprun.targets import Targets
@@ -364,12 +365,14 @@ class Memdiff(ToolMagics):
         except OptionError as error:
             raise UsageError(f"%memdiff: {error}") from None
         if cell is None and not options.rest:
-            growth = since_last()
-            if growth is None:
-                print("%memdiff: counting from now on; once more shows the difference")
-                return None
-            return deliver(self.shell, growth, options)
+            with unseen():  # or the next one would show it
+                growth = since_last()
+                if growth is not None:
+                    return deliver(self.shell, growth, options)
+            print("%memdiff: counting from now on; once more shows the difference")
+            return None
         code = Cell(self.shell, "memdiff", line, cell, local_ns)
+        partial: list[Growth] = []
         try:
             statement = _statement(code, options.rest, "%memdiff")
             with live(self.shell, "%memdiff", wanted=is_wanted(options)):
@@ -378,8 +381,11 @@ class Memdiff(ToolMagics):
                     globals=code.globals,
                     locals=code.locals,
                     native=options.native,
+                    on_partial=partial.append,
                 )
         except BaseException as error:
+            for growth in partial:
+                deliver(self.shell, growth, options)
             error.__traceback__ = code.user_traceback(error)
             raise
         return deliver(self.shell, growth, options)

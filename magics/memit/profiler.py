@@ -201,8 +201,11 @@ class _CodeMap:
         by_number = {line.number: line for line in function.lines}
         usage = function.usage(self._start_bytes)
         start = self._start_bytes / MIB
-        yield function.first, (start, start, function.calls)
-        for number in range(function.first + 1, function.last + 1):
+        # The head, unless the whole function is on that line.
+        in_head = function.first in by_number
+        if not in_head:
+            yield function.first, (start, start, function.calls)
+        for number in range(function.first + (not in_head), function.last + 1):
             line = by_number.get(number)
             if line is None:
                 yield number, None

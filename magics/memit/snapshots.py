@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from .._core import ALLOCATIONS_SITES, Allocations
 from ..graphs.labels import long_name
-from ..kernel import LeftOut
+from ..kernel import LeftOut, unseen
 from ..results import Result
 from .result import Kind, Place, Site
 from .sites import FRAMES, Sites
@@ -271,9 +271,11 @@ class Tracer:
 
     def snapshot(self, *, types: bool = True) -> Snapshot:
         """Give what was allocated since and is alive."""
-        kinds = _kinds(self._counted) if types else ()
-        sites = Sites.of(self._counted)
-        return Snapshot(sites.places, sites.sites, kinds)
+        # What a snapshot is made of is in none, nor in the next one.
+        with unseen():
+            kinds = _kinds(self._counted) if types else ()
+            sites = Sites.of(self._counted)
+            return Snapshot(sites.places, sites.sites, kinds)
 
     def traceback(self, obj: object) -> Traceback | None:
         """Give where an object was allocated; None when it was before."""

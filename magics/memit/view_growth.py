@@ -22,7 +22,14 @@ def headline(growth: Growth) -> str:
 def text(growth: Growth) -> str:
     """Give the lines and the types."""
     tables = [table.text() for table in _tables(growth) if table.rows]
-    return "\n\n".join([headline(growth), *tables])
+    head = "\n".join([headline(growth), *_warnings(growth)])
+    return "\n\n".join([head, *tables])
+
+
+def _warnings(growth: Growth) -> list[str]:
+    if not growth.interrupted:
+        return []
+    return ["ended early by an exception or Ctrl-C; this is what it left until then"]
 
 
 def _tables(growth: Growth) -> list[Table]:
@@ -70,5 +77,6 @@ def html(growth: Growth) -> str:
         figure=figure,
         unit=unit,
         headline=headline(growth),
+        warnings=_warnings(growth),
         tables=[table for table in _tables(growth) if table.rows],
     )

@@ -95,6 +95,36 @@ test_what_is_resident_belongs_to_the_line_that_ends(void)
 }
 
 static void
+test_what_is_resident_in_a_line_that_ends_as_it_begins(void)
+{
+    program self = new_program();
+    nbp_shadow_enter(self.shadow, &frame[0], 0, &self.memory);
+    self.memory.resident_bytes = 900;
+    nbp_shadow_pause(self.shadow, &frame[0], 1, &self.memory);
+    nbp_shadow_resume(self.shadow, &frame[0], 1, &self.memory);
+    self.memory.resident_bytes = 700;
+    nbp_shadow_last(self.shadow, &frame[0], 2, &self.memory);
+    const nbp_line_memory *line = self.shadow->line_memory;
+    CHECK_EQ(line[1].resident_bytes, 900);
+    CHECK_EQ(line[2].resident_bytes, 700);
+    nbp_lines_release(self.lines);
+}
+
+static void
+test_frames_are_counted_where_they_begin(void)
+{
+    program self = new_program();
+    nbp_shadow_enter(self.shadow, &frame[0], 0, &self.memory);
+    nbp_shadow_line(self.shadow, &frame[0], 1, &self.memory);
+    nbp_shadow_line(self.shadow, &frame[0], 0, &self.memory); /* a loop goes round */
+    nbp_shadow_leave(self.shadow, &frame[0], &self.memory);
+    CHECK_EQ(self.shadow->lines[0].hits, 2);
+    CHECK_EQ(self.shadow->line_memory[0].entered, 1);
+    CHECK_EQ(self.shadow->line_memory[1].entered, 0);
+    nbp_lines_release(self.lines);
+}
+
+static void
 test_the_peak_of_a_line_starts_where_the_line_does(void)
 {
     program self = new_program();
@@ -182,6 +212,8 @@ main(void)
 {
     test_memory_goes_to_the_line_on_top();
     test_what_is_resident_belongs_to_the_line_that_ends();
+    test_what_is_resident_in_a_line_that_ends_as_it_begins();
+    test_frames_are_counted_where_they_begin();
     test_the_peak_of_a_line_starts_where_the_line_does();
     test_recursion_counts_inclusive_memory_once();
     test_memory_of_suspended_and_switched_frames();

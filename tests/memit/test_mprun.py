@@ -86,6 +86,29 @@ def test_mem_usage_is_what_is_resident(session: Session) -> None:
     assert used[1] - used[2] > 39 * MIB
 
 
+def test_a_call_is_one_occurrence_whatever_the_first_line(session: Session) -> None:
+    session.run(
+        "def loops(n):\n    for _ in range(n):\n        bytearray(1000)\n"
+        "def counts(n):\n    for number in range(n):\n        yield number"
+    )
+    ran = session.run("%mprun -v kept [loops(10), loops(5), list(counts(7))]")
+    calls = {it.name: it.calls for it in session.names["kept"].functions}
+    assert calls == {"loops": 2, "counts": 1}
+    assert re.search(r"MiB {12}2 +def loops", ran.stdout), ran.stdout
+
+
+def test_mem_usage_of_a_line_that_only_returns(session: Session) -> None:
+    # What is freed and used again is allocated, and not resident once more.
+    session.run(
+        "def again():\n    data = bytearray(2**20)\n    del data\n"
+        "    data = bytearray(2**20)\n    return data"
+    )
+    session.run("%mprun -v kept again()")
+    *_, last = session.names["kept"].functions[0].lines
+    assert last.number == 5
+    assert last.resident_bytes > 0
+
+
 def test_mem_usage_without_reading_it(defined: Session) -> None:
     result = defined.run(f"%mprun -q -r --no-resident doubles({20 * MIB})").value
     (function,) = result.functions

@@ -58,6 +58,19 @@ def test_the_table_is_memory_profilers() -> None:
     assert out.getvalue().count("Filename: ") == 2
 
 
+def test_a_function_of_one_line_has_its_figures() -> None:
+    def made() -> bytearray: return bytearray(20 * 2**20)  # fmt: skip
+
+    profiler = LineProfiler()
+    profiler.add_function(made)
+    with profiler:
+        made()
+    ((_, rows),) = profiler.code_map.items()
+    ((_, figures),) = rows
+    assert figures is not None
+    assert figures[0] == pytest.approx(20, abs=0.1) and figures[2] == 1
+
+
 def test_coroutines_generators_and_errors() -> None:
     out = io.StringIO()
 

@@ -136,6 +136,22 @@ def test_memdiff_shows_what_a_cell_leaves(session: Session) -> None:
     assert "y = bytearray" in growth._repr_mimebundle_()["text/html"]
 
 
+def test_memdiff_shows_what_there_is_when_an_error_ends_it(session: Session) -> None:
+    ran = session.run("%memdiff kept = bytearray(9000); 1 / 0")
+    assert isinstance(ran.error, ZeroDivisionError)
+    assert "ended early" in ran.stdout and "kept = bytearray(9000)" in ran.stdout
+
+
+def test_memdiff_shows_nothing_of_itself(session: Session) -> None:
+    session.run("%memdiff")
+    session.run("kept = bytearray(9000)")
+    assert session.run("%memdiff").error is None
+    growth = session.run("%memdiff -q -o").value
+    assert [it.type for it in growth.kinds if "nbprobe" in it.type] == []
+    # What was looked up to show the lines is ours as well.
+    assert abs(sum(it.bytes for it in growth.kinds if it.type == "str")) < 50_000
+
+
 def test_memdiff_names_the_users_lines(session: Session) -> None:
     text = "[" + ",".join(f"{number}.5" for number in range(5000)) + "]"
     session.run(f"import json; text = {text!r}; rows = []")

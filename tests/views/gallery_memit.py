@@ -233,7 +233,7 @@ def by_line(**changes: Any) -> LineMemory:
         MemoryLine(15, 1, 100 * MIB, 90_000, 52 * MIB, 80_000, 100 * MIB, 301 * MIB),
         MemoryLine(16, 1, 51 * MIB, 33, 50 * MIB, 20, 51 * MIB, 305 * MIB),
     )
-    function = FunctionMemory("clean", "/home/u/clean.py", 12, source, "", lines)
+    function = FunctionMemory("clean", "/home/u/clean.py", 12, 1, source, "", lines)
     fields: dict[str, Any] = {
         "statement": "tidy = clean(frame)",
         "functions": (function,),
@@ -255,7 +255,8 @@ def hostile_by_line() -> LineMemory:
         MemoryLine(number, huge, huge, huge, 0, huge, huge) for number in range(300)
     )
     functions = tuple(
-        FunctionMemory(name, name, 0, names * 40, name, lines) for name in names * 5
+        FunctionMemory(name, name, 0, huge, names * 40, name, lines)
+        for name in names * 5
     )
     return by_line(
         statement="\n".join(names),
