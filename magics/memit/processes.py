@@ -20,6 +20,7 @@ __all__ = [
     "Resident",
     "command",
     "find",
+    "has_waited_for_children",
     "of_tree",
     "proportional",
     "resident",
@@ -97,6 +98,13 @@ def of_tree(pid: int, read: Callable[[int], int] = proportional) -> int:
         except ProcessError:  # it has ended meanwhile
             continue
     return total
+
+
+def has_waited_for_children(pid: int) -> bool:
+    """Whether a process, maybe one that has ended, has waited for processes of its own."""
+    # What those have done is added up: their page faults, without which none begins.
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[8]) > 0
 
 
 def command(pid: int) -> list[str]:

@@ -31,9 +31,7 @@ def run(options: Parsed) -> int:
     print(f"mprof: Sampling memory every {options.interval}s\nrunning new process")
     if _is_python(program, options):
         program, command = _as_python(program, path, options)
-    if os.path.exists(path):
-        # The program and we add to it. To a recording that is there mprof adds another.
-        _opened(path, "w").close()
+    _begin_anew(path)
     try:
         process = subprocess.Popen(program)
     except OSError as error:
@@ -70,6 +68,7 @@ def attach(options: Parsed) -> int:
     watch = _watch(pid, options)
     watch.look()  # so that nothing is written when there is no such process
     path = _path(options)
+    _begin_anew(path)
     with _opened(path) as file:
         file.write(command_line(_joined(processes.command(pid)) or word))
         try:
@@ -97,15 +96,20 @@ class _Started:
 
     def _reap(self, flags: int) -> bool:
         if self._process.returncode is None:
+            pid = self._process.pid
             try:
-                pid, status, usage = os.wait4(self._process.pid, flags)
+                # Left waiting, because it is gone once it was waited for.
+                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | flags) is None:
+                    return False
+                has_waited = processes.has_waited_for_children(pid)
+                _, status, usage = os.wait4(pid, 0)
             except ChildProcessError:
                 self._process.returncode = 0
                 return True
-            if pid:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                self._most = usage.ru_maxrss
-                self.ended_s = time.time()
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            # The larger of its own and the largest of those that it has waited for.
+            self._most = 0 if has_waited else usage.ru_maxrss
+            self.ended_s = time.time()
         return self._process.returncode is not None
 
     def wait(self) -> int:
@@ -160,6 +164,27 @@ def _watch(pid: int, options: Parsed) -> Watch:
 def _path(options: Parsed) -> str:
     name = time.strftime("mprofile_%Y%m%d%H%M%S.dat", time.localtime())
     return str(options.output or name)
+
+
+def _begin_anew(path: str) -> None:
+    """Make way for a recording: an earlier one is replaced, anything else is not.
+
+    The program and we add to the file. To a recording that is there mprof adds another,
+    and takes both for one when it reads them.
+    """
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(16)
+    except FileNotFoundError:
+        return
+    if not begin:
+        return
+    if not begin.startswith((b"CMDLINE ", b"MEM ", b"FUNC ", b"CHLD ")):
+        raise NbprobeError(
+            f"{path!a} is there, and is no recording of mprof: choose another name for -o"
+        )
+    print(f"mprof: the recording in {path} is replaced")
+    _opened(path, "w").close()
 
 
 def _opened(path: str, mode: str = "a") -> IO[str]:

@@ -104,6 +104,15 @@ def test_a_peak_at_the_very_end_is_known(folder: Path) -> None:
     assert 100 < read("a.dat").peak_mib() < 140
 
 
+def test_what_its_children_used_is_not_its_own(folder: Path) -> None:
+    (folder / "script.py").write_text(
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'b\"x\" * (200 * 2**20)'], check=True)\n"
+    )
+    assert main(["mprof", "run", "-E", "-T", "0.05", "-o", "a.dat", "script.py"]) == 0
+    assert read("a.dat").main.peak_mib < 150
+
+
 def test_children_are_not_counted_twice(folder: Path) -> None:
     (folder / "forks").write_text(CHILDREN)
     command = ["-o", "a.dat", "-T", "0.05", sys.executable, "forks"]
@@ -126,6 +135,21 @@ def test_functions_are_recorded_beside_processes_in_a_file_of_its_own(
     (span,) = read("a.dat").spans
     assert span.name == "__main__.work"
     assert Path("a.dat").read_text().count("CMDLINE") == 1
+
+
+def test_a_recording_is_replaced_and_nothing_else(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("data.csv").write_text("name,count\n")
+    assert main(["mprof", "run", "-o", "data.csv", "true"]) == 1
+    assert "'data.csv' is there, and is no recording" in capfd.readouterr().err
+    assert Path("data.csv").read_text() == "name,count\n"
+    Path("empty.dat").touch()
+    assert main(["mprof", "run", "-o", "empty.dat", "true"]) == 0
+    assert "replaced" not in capfd.readouterr().out
+    assert main(["mprof", "run", "-o", "empty.dat", "true"]) == 0
+    assert "the recording in empty.dat is replaced" in capfd.readouterr().out
+    assert Path("empty.dat").read_text().count("CMDLINE") == 1
 
 
 @pytest.fixture
