@@ -1,15 +1,17 @@
 """The pytest plugin: limits on what a test may do to memory.
 
 ``@pytest.mark.limit_memory("10 MB")``: allocated at once, at the most.
-``@pytest.mark.limit_allocations(1000)``: blocks allocated in all.
 ``@pytest.mark.limit_leaks("1 KB")``: bytes that are still allocated at the end.
+``@pytest.mark.limit_allocations(1000)``: blocks that Python's allocators give in all.
+
+What libraries allocate by themselves, arrays of NumPy among it, is memory too.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,13 +22,31 @@ from .result import Site
 from .sites import FRAMES, Sites
 from .view_measure import where
 
-__all__ = ["pytest_configure", "pytest_pyfunc_call"]
+__all__ = ["Stack", "StackFrame", "pytest_configure", "pytest_pyfunc_call"]
 
 _MARKS = {
     "limit_memory": "limit_memory(amount): fail when more than that is allocated at once",
     "limit_allocations": "limit_allocations(number): fail when more blocks are allocated",
-    "limit_leaks": "limit_leaks(amount): fail when more is still allocated at the end",
+    "limit_leaks": "limit_leaks(amount, filter_fn=None): fail when more is still allocated"
+    " at the end, by the places that filter_fn(Stack) lets pass",
 }
+
+# The limits by pytest-memray's names too.
+_NAMES = ("memory_limit", "location_limit")
+
+
+class StackFrame(NamedTuple):
+    """A function and the line that it was on."""
+
+    function: str
+    filename: str
+    lineno: int
+
+
+class Stack(NamedTuple):
+    """Where memory was allocated: the innermost frame first."""
+
+    frames: tuple[StackFrame, ...]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,8 +62,16 @@ def _limits(item: pytest.Function) -> dict[str, int]:
         mark = item.get_closest_marker(name)
         if mark is None:
             continue
-        arguments = (*mark.args, *mark.kwargs.values())
-        if len(arguments) != 1:
+        options = dict(mark.kwargs)
+        if options.pop("current_thread_only", False):
+            raise ValueError(
+                f"{name} counts every thread: leave out current_thread_only"
+            )
+        if name == "limit_leaks":
+            options.pop("filter_fn", None)
+        named = [options.pop(other) for other in _NAMES if other in options]
+        arguments = (*mark.args, *named)
+        if len(arguments) != 1 or options:
             raise ValueError(f"{name} takes one limit")
         (limit,) = arguments
         if type(limit) is int and limit >= 0:
@@ -62,16 +90,20 @@ def _measured(item: pytest.Function) -> Generator[None, Any, Any]:
     limits = _limits(item)
     if not limits:
         return (yield)
-    counted = Allocations(ALLOCATIONS_SITES, frames=FRAMES)
+    native = limits.keys() != {"limit_allocations"}
+    counted = Allocations(ALLOCATIONS_SITES, frames=FRAMES, native=native)
     gc.collect()
     with counted:
         outcome = yield
         if "limit_leaks" in limits:
             gc.collect()
+    leaks = item.get_closest_marker("limit_leaks")
+    wanted = leaks.kwargs.get("filter_fn") if leaks else None
+    blocks = counted.allocations - counted.native_allocations
     figures = {
         "limit_memory": (counted.peak_bytes, "allocated at once"),
-        "limit_allocations": (counted.allocations, "blocks allocated"),
-        "limit_leaks": (counted.current_bytes, "still allocated at the end"),
+        "limit_allocations": (blocks, "blocks allocated"),
+        "limit_leaks": (_left(counted, wanted), "still allocated at the end"),
     }
     broken = [name for name in limits if figures[name][0] > limits[name]]
     if broken:
@@ -79,6 +111,28 @@ def _measured(item: pytest.Function) -> Generator[None, Any, Any]:
         lines += _worst(Sites.of(counted), leaks=broken == ["limit_leaks"])
         pytest.fail("\n".join(lines), pytrace=False)
     return outcome
+
+
+def _left(counted: Allocations, wanted: Callable[[Stack], bool] | None) -> int:
+    """Give the bytes that are still allocated in the places that are wanted."""
+    if wanted is None:
+        return counted.current_bytes
+    sites = Sites.of(counted)
+    return sum(
+        site.alive_bytes
+        for site in sites.sites
+        if site.alive_bytes and wanted(_stack(sites, site))
+    )
+
+
+def _stack(sites: Sites, site: Site) -> Stack:
+    places = (sites.places[number] for number in site.places)
+    return Stack(
+        tuple(
+            StackFrame(it.function.rpartition(".")[2], it.file, it.line)
+            for it in places
+        )
+    )
 
 
 def _complaint(name: str, figure: int, what: str, limit: int) -> str:
@@ -93,12 +147,14 @@ def _worst(sites: Sites, *, leaks: bool) -> list[str]:
     def cost(site: Site) -> int:
         return site.alive_bytes if leaks else site.peak_bytes
 
-    found = [site for site in sites.sites if cost(site) and site.places]
     lines = []
-    for site in sorted(found, key=cost, reverse=True)[:5]:
+    for site in sorted(filter(cost, sites.sites), key=cost, reverse=True)[:5]:
         places = [sites.places[number] for number in site.places]
-        place = next((place for place in places if place.users), places[0])
-        lines.append(f"  {units.memory(cost(site))}  {where(place)}  {place.text}")
+        named = "threads of libraries"
+        if places:
+            place = next((place for place in places if place.users), places[0])
+            named = f"{where(place)}  {place.text}"
+        lines.append(f"  {units.memory(cost(site))}  {named}")
     return lines
 
 
