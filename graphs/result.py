@@ -163,8 +163,9 @@ class Holder:
     expression : str
         How to reach it from where the way begins, as code: ``'cache[3].rows'``.
     origin : str
-        Where the way begins: ``'notebook'``, ``'history'``, ``'traceback'``,
-        ``'module'``, ``'frame'`` or ``'outside'``.
+        Where the way begins: ``'notebook'``, ``'history'`` (an output itself),
+        ``'output'`` (what is in one), ``'traceback'``, ``'module'``, ``'frame'`` or
+        ``'outside'``.
     place : str
         The same in words.
     steps : tuple of str

@@ -8,6 +8,7 @@ import types
 from typing import Any
 
 from .._core import paths_to
+from .advice import forget_outputs, letting_go, statement
 from .exploring import HOST, OURS, history_of, shell
 from .labels import describe, edge_names, long_name
 from .result import Holder, Why
@@ -15,6 +16,9 @@ from .result import Holder, Why
 __all__ = ["why"]
 
 _HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_oh|_ih|_dh|Out|In")
+# A way with more objects is cut to so many at each end.
+_LONGEST = 40
+_ENDS = 10
 _LAST_ERROR = ("last_exc", "last_value", "last_traceback")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -58,23 +62,47 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
     hidden = OURS if internals else OURS + HOST
     # More than asked for, because several may be one and the same to the user.
     total, paths = paths_to(obj, hidden, 4 * limit + 16)
-    holders: dict[tuple[str, str], tuple[Holder, int]] = {}
-    history: dict[str, int] = {}
+    # Several may be one and the same: a frame leads there by itself and by a copy of its
+    # names, and the history has outputs at several places.
+    holders: dict[tuple[str, str], tuple[Holder, set[int]]] = {}
+    history: dict[str, set[int]] = {}
     for number, (kind, variable, chain) in enumerate(paths):
+        chain = _shortened(chain)
         for name in _last_names(chain, variable, obj):
             holder = _holder(kind, variable, chain, name)
             if holder.origin == "history":
-                history[holder.expression] = number
+                history.setdefault(holder.expression, set()).add(number)
             else:
-                # A frame may lead there twice, by itself and by a copy of its names.
-                holders.setdefault((holder.expression, holder.place), (holder, number))
+                key = holder.expression, holder.place
+                holders.setdefault(key, (holder, set()))[1].add(number)
     chosen = list(holders.values())[: limit - bool(history)]
-    covered = {number for _, number in chosen} | set(history.values())
+    covered = set().union(*history.values(), *(numbers for _, numbers in chosen))
     shown = [holder for holder, _ in chosen]
     if history:
         shown.insert(0, _fold(list(history)))
     left_out = total - len(covered)
     return Why(_short(type(obj)), describe(obj), total, tuple(shown), left_out)
+
+
+class _Gap:
+    """What is left out of a way that is too long to be read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+def _shortened(chain: list[Any]) -> list[Any]:
+    """Leave out the middle of a long way: a linked list may have a million links."""
+    if len(chain) <= _LONGEST:
+        return chain
+    gap = _Gap(len(chain) - 2 * _ENDS)
+    return [*chain[:_ENDS], gap, *chain[-_ENDS:]]
+
+
+def _step(it: object) -> str:
+    if type(it) is _Gap:
+        return f"and {it.count:,} more"
+    return f"{_short(type(it))}  {describe(it)}"
 
 
 def _short(cls: type) -> str:
@@ -89,18 +117,41 @@ def _last_names(chain: list[Any], variable: str | None, obj: object) -> list[str
 
 
 def _written(source: object, target: object) -> list[str]:
-    return edge_names(source, target) or [f" -> ({_short(type(target))})"]
+    if type(target) is _Gap:
+        return [f" … {target.count:,} more … "]
+    if type(source) is _Gap:
+        return [""]
+    names = edge_names(source, target)
+    if not names and type(target) is types.CoroutineType and _is_task(source):
+        return [".get_coro()"]
+    return names or [f" -> ({_short(type(target))})"]
+
+
+def _name(source: object, target: object) -> str:
+    """Give one name of a reference, the user's own before those of the history."""
+    names = _written(source, target)
+    return next((it for it in names if not _is_output(it)), names[0])
+
+
+def _is_output(name: str) -> bool:
+    """Tell whether a name in a namespace is one that IPython gives to outputs."""
+    return re.fullmatch(rf"\['({_HISTORY.pattern})'\]", name) is not None
+
+
+def _is_task(it: object) -> bool:
+    module = sys.modules.get("asyncio")
+    return module is not None and issubclass(type(it), module.Task)
 
 
 def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Holder:
     start = 1 if variable is not None else 0
     names = [
-        _in_code(source, _written(source, target)[0])
+        _in_code(source, _name(source, target))
         for source, target in zip(chain[start:], chain[start + 1 :], strict=False)
     ]
     if start < len(chain):
         names.append(_in_code(chain[-1], last))
-    steps = tuple(f"{_short(type(it))}  {describe(it)}" for it in chain)
+    steps = tuple(map(_step, chain))
     if kind == "frame":
         return _of_frame(chain[0], variable, names, steps)
     if kind == "module":
@@ -111,13 +162,18 @@ def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Hol
 
 
 _FRAME = ".f_locals"
+_FRAMES: dict[type, str] = {
+    types.GeneratorType: ".gi_frame",
+    types.CoroutineType: ".cr_frame",
+    types.AsyncGeneratorType: ".ag_frame",
+}
 
 
 def _in_code(source: object, name: str) -> str:
     """Write a variable of a frame or a generator as code reaches it from outside."""
     if not name[:1].isidentifier():
         return name
-    frame = "" if type(source) is types.FrameType else ".gi_frame"
+    frame = _FRAMES.get(type(source), "")
     return f"{frame}{_FRAME}['{name}']"
 
 
@@ -154,7 +210,11 @@ def _is_identifier(word: str) -> bool:
 
 def _of_module(chain: list[Any], names: list[str], steps: tuple[str, ...]) -> Holder:
     module = describe(chain[0])
-    path = _folded([f"{module}", *names]).removeprefix("__main__.")
+    paths = [
+        _folded([module, *names[:step]]).removeprefix("__main__.")
+        for step in range(len(names) + 1)
+    ]
+    path = paths[-1]
     variable = path.removeprefix("sys.")
     if _is_history(chain):
         return Holder(_output_name(path), "history", "", (), "")
@@ -164,12 +224,43 @@ def _of_module(chain: list[Any], names: list[str], steps: tuple[str, ...]) -> Ho
         return _of_traceback(chain, names, path, steps)
     if module == "__main__":
         if _HISTORY.fullmatch(first):
-            return Holder(_output_name(path), "history", "", (), "")
+            return _of_output(path, chain, steps)
         place = "variable of this notebook" if shell() else "variable of __main__"
-        return Holder(path, "notebook", place, steps, f"del {first}")
+        advice = letting_go(chain, paths) or _forget(chain, first)
+        return Holder(path, "notebook", place, steps, advice)
+    advice = letting_go(chain, paths)
     # Deeper inside of a module it is not ours to say what can be done without.
-    advice = f"del {path}" if len(chain) <= 4 else ""
+    if not advice and len(chain) <= 4:
+        advice = statement(f"del {path}")
     return Holder(path, "module", f"module {module}", steps, advice)
+
+
+def _of_output(path: str, chain: list[Any], steps: tuple[str, ...]) -> Holder:
+    """Name what is held by an output, or what is in one."""
+    name = re.match(r"(?:Out|_oh)\[\d+\]|_\w*", path)
+    rest = path[name.end() :] if name else ""
+    if name is None or not rest:
+        return Holder(_output_name(path), "history", "", (), "")
+    names = [it[2:-2] for it in _written(chain[1], chain[2])]
+    known = sorted({_output_name(it) for it in [name[0], *names] if it != "_oh"})
+    place = "in IPython's history of outputs"
+    return Holder(f"{known[0]}{rest}", "output", place, steps, forget_outputs(known))
+
+
+def _forget(chain: list[Any], variable: str) -> str:
+    """Let go of a variable, and of the other names of the object that it names."""
+    names = [f"['{variable}']"]
+    if len(chain) > 2:
+        names = _written(chain[1], chain[2])
+    variables = [name[2:-2] for name in names if not _is_output(name)]
+    outputs = [_output_name(name[2:-2]) for name in names if _is_output(name)]
+    known = types.ModuleType.__getattribute__(chain[0], "__dict__")
+    if not variables or any(name not in known for name in variables):
+        return ""
+    lines = [f"del {', '.join(variables)}"]
+    if outputs:
+        lines.append(forget_outputs(outputs))
+    return "\n".join(lines)
 
 
 def _of_traceback(
@@ -216,15 +307,10 @@ def _fold(names: list[str]) -> Holder:
     )
     recent = sorted({name for name in names if re.fullmatch(r"_{1,3}", name)}, key=len)
     shown = [f"Out[{number}]" for number in numbers] + recent
-    # It keeps a copy of these names, which %reset forgets to clear.
-    copies = recent + [f"_{number}" for number in numbers]
-    advice = "%reset -f out"
-    if copies:
-        advice += f"\nget_ipython().user_ns_hidden.update(dict.fromkeys({copies}))"
     return Holder(
         ", ".join(shown) or "the result of the last cell",
         "history",
         "IPython's history of outputs",
         (),
-        advice,
+        forget_outputs(shown),
     )

@@ -27,6 +27,42 @@ def test_an_object_goes_when_the_advice_of_why_is_followed(kernel: Kernel) -> No
     assert kernel.run("gc.collect(); print(w())")["stdout"] == "None\n"
 
 
+@pytest.mark.parametrize(
+    ("make", "expression"),
+    [
+        ("cache = {'rows': [Big()]}\ncache", "cache['rows'][0]"),
+        ("first = second = [Big()]", "first[0]"),
+        ("[Big()]", "_[0]"),
+        (
+            "import functools\nclass Service(Big):\n"
+            "    @functools.cache\n    def ask(self): return 1\n"
+            "s = Service()\nanswer = s.ask()",
+            "s",
+        ),
+        (
+            "import asyncio\nasync def wait(it):\n    await asyncio.sleep(1000)\n"
+            "task = asyncio.create_task(wait(Big()))\nawait asyncio.sleep(0)",
+            "task.get_coro().cr_frame.f_locals['it']",
+        ),
+    ],
+)
+def test_what_is_held_in_another_way_goes_too(
+    kernel: Kernel, make: str, expression: str
+) -> None:
+    kernel.run("import gc, weakref\nclass Big: pass")
+    kernel.run(make)
+    kernel.run(f"w = weakref.ref({expression})")
+    kernel.run(
+        f"result = %why -q -o {expression}\nadvice = [it.advice for it in result.holders]\nresult"
+    )
+    advice = ast.literal_eval(kernel.run("print(advice)")["stdout"])
+    assert advice and all(advice)
+    for lines in advice:
+        kernel.run(lines)
+    kernel.run("await __import__('asyncio').sleep(0)")
+    assert kernel.run("gc.collect(); print(w())")["stdout"] == "None\n"
+
+
 def test_a_picture_is_one_display_with_its_text(kernel: Kernel) -> None:
     kernel.run("held = [[1]]")
     ran = kernel.run("%show_backrefs held[0]")

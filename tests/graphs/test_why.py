@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
+import threading
 import weakref
 from typing import Any
 
@@ -82,6 +83,77 @@ def test_only_as_many_as_asked_for_and_the_rest_is_counted(big: Any) -> None:
     assert "and 7 more" in str(why)
     with pytest.raises(ValueError, match="limit"):
         graphs.why(it, limit=0)
+
+
+def test_what_is_no_code_is_no_advice() -> None:
+    for why in (graphs.why(None), graphs.why("abc")):
+        for holder in why.holders:
+            assert " -> " not in holder.advice and "(key)" not in holder.advice
+            if holder.advice:
+                compile(holder.advice, "advice", "exec")
+
+
+def test_a_long_way_is_cut_in_the_middle(big: Any) -> None:
+    it = big()
+    last = it
+    for _ in range(100_000):
+        it.next = big()
+        it = it.next
+    HELD["first"] = last
+    del last
+    why = graphs.why(it)
+    cut = next(holder for holder in why.holders if "first" in holder.expression)
+    assert cut.expression.startswith(f"{__name__}.HELD['first'].next")
+    assert " more … .next" in cut.expression and len(cut.expression) < 400
+    assert len(cut.steps) < 40 and any("more" in step for step in cut.steps)
+    while HELD:  # link by link: the stack may be short
+        HELD["first"] = vars(HELD["first"]).pop("next", None)
+        if HELD["first"] is None:
+            del HELD["first"]
+
+
+def test_a_cache_is_emptied_and_not_deleted(big: Any) -> None:
+    HELD["answer"] = functools.cache(lambda it: 1)
+    it = big()
+    HELD["answer"](it)
+    (held,) = [row for row in graphs.why(it).holders if "answer" in row.expression]
+    assert held.advice == f"{__name__}.HELD['answer'].cache_clear()"
+
+
+def test_a_thread_that_runs_holds_its_arguments(big: Any) -> None:
+    go = threading.Event()
+    it = big()
+    thread = HELD["thread"] = threading.Thread(target=go.wait, args=(60,))
+    thread.payload = it  # type: ignore[attr-defined]
+    thread.start()
+    try:
+        rows = graphs.why(it, limit=20).holders
+    finally:
+        go.set()
+        thread.join()
+    advice = {row.advice for row in rows if "thread" in row.expression}
+    assert any(lines.partition("\n")[0].endswith(".join()") for lines in advice)
+
+
+def test_a_figure_is_closed() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(4711)
+    try:
+        rows = graphs.why(figure).holders
+    finally:
+        plt.close(figure)
+        matplotlib.use(before)
+    assert any(row.advice.endswith("matplotlib.pyplot.close(4711)") for row in rows)
+
+
+def test_what_is_one_to_the_user_counts_as_one(big: Any) -> None:
+    it = big()
+    why = graphs.why(it, limit=50)
+    assert why.left_out == 0 or why.total > 50
 
 
 def test_the_last_error_holds_the_variables_of_its_frames(big: Any) -> None:
