@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 
 from .._core import ALLOCATIONS_EXACT, Allocations, ResidentPeak, resident
 from ..errors import NbprobeError
+from ..graphs import asizesof, flatsize
 from ..kernel import LeftOut
+from ..source import is_users_file
 from ..views import units
 from ..views.names import one_line
 from ..views.tables import Column, Table
@@ -23,6 +26,12 @@ __all__ = ["CellWatch", "Limit", "MemoryLimit"]
 _LOOK_S = 0.02
 _PATIENCE_S = 1.0
 _WORST = 10
+
+# Variables that are named: above so many bytes, and so many. With more blocks than that in
+# the process, what they lead to is not followed: remembering it would take memory too.
+_LARGE = 2**20
+_NAMED = 5
+_FOLLOWED = 20_000_000
 
 
 class MemoryLimit(NbprobeError, MemoryError):
@@ -208,17 +217,23 @@ class Limit:
     def _interrupted(self, number: int, frame: FrameType | None) -> Any:
         seen, self._seen = self._seen, 0
         if seen:
-            raise MemoryLimit(self._report(seen))
+            raise MemoryLimit(self._report(seen, frame))
         if callable(self._handler):
             return self._handler(number, frame)
         raise KeyboardInterrupt
 
-    def _report(self, seen: int) -> str:
+    def _report(self, seen: int, frame: FrameType | None) -> str:
+        variables = [*_locals(frame), *self._variables()]
+        sizes = _sizes([value for _, value in variables])
         largest = sorted(
-            ((_size(value), name) for name, value in self._variables()), reverse=True
+            zip(sizes, (name for name, _ in variables), strict=True), reverse=True
         )
         text = f"{units.memory(seen)} resident, the limit is {units.memory(self.limit)}"
-        named = [f"{name} ({units.memory(size)})" for size, name in largest[:5] if size]
+        named = [
+            f"{one_line(name, 60)} ({units.memory(size)})"
+            for size, name in largest[:_NAMED]
+            if size >= _LARGE
+        ]
         return text + (f"; largest variables: {', '.join(named)}" if named else "")
 
     def _variables(self) -> list[tuple[str, Any]]:
@@ -230,9 +245,26 @@ class Limit:
         ]
 
 
-def _size(value: Any) -> int:
-    """Give the bytes of a variable itself, by C code only: its own code might not end."""
-    method = getattr(type(value), "__sizeof__", None)
-    if type(method).__name__ not in ("method_descriptor", "wrapper_descriptor"):
-        return 0
-    return sys.getsizeof(value)
+def _locals(frame: FrameType | None) -> list[tuple[str, Any]]:
+    """Give the local variables of the user's functions that run, the innermost first."""
+    found = []
+    while frame is not None:
+        code = frame.f_code
+        if code.co_flags & inspect.CO_OPTIMIZED and is_users_file(code.co_filename):
+            named = frame.f_locals.items()
+            found += [(f"{name} in {code.co_name}", value) for name, value in named]
+        frame = frame.f_back
+    return found
+
+
+def _sizes(values: list[Any]) -> list[int]:
+    """Give the bytes of variables with all that they lead to; none of their code runs.
+
+    What several of them lead to is the first one's.
+    """
+    if sys.getallocatedblocks() < _FOLLOWED:
+        try:
+            return list(asizesof(*values))
+        except MemoryError:
+            pass
+    return list(map(flatsize, values))

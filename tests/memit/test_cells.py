@@ -54,6 +54,21 @@ def test_a_cell_beyond_the_limit_is_interrupted(session: Session) -> None:
     assert not [t for t in threading.enumerate() if "memlimit" in t.name]
 
 
+def test_what_is_large_is_named_with_all_that_it_leads_to(session: Session) -> None:
+    limit = _core.resident() // MIB + 200
+    session.run("import time, pandas, numpy\nspent = []")
+    session.run("table = pandas.DataFrame({'a': numpy.ones(2**22)})")  # 32 MiB
+    session.run(f"%memlimit {limit}M")
+    ran = session.run(
+        "def load():\n    rows = []\n    for _ in range(3000):\n"
+        "        rows.append(bytearray(2**20))\n        time.sleep(0.001)\nload()"
+    )
+    message = str(ran.error)
+    assert re.search(r"largest variables: rows in load \([\d.]+ MiB\)", message)
+    assert "table (32 MiB)" in message and "spent" not in message
+    session.run("%memlimit off")
+
+
 def test_ctrl_c_is_still_ctrl_c(session: Session) -> None:
     session.run(f"%memlimit {_core.resident() // MIB + 1000}M")
     ran = session.run(
