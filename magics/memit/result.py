@@ -53,7 +53,8 @@ class Site:
     Attributes
     ----------
     places : tuple of int
-        Numbers of the result's places, the innermost first; empty when it is not known.
+        Numbers of the result's places, the innermost first; empty for threads that run no
+        Python code, and for the smallest sites of very many, added up.
     allocated_bytes, allocations : int
         In all.
     peak_bytes, peak_blocks : int
@@ -306,6 +307,15 @@ class MemoryResult(Result):
             )
         ordered = sorted(by_place.items(), key=lambda item: -item[1].allocated_bytes)
         return [(self.places[number], site) for number, site in ordered]
+
+    @property
+    def elsewhere(self) -> Site:
+        """What was allocated by no line: threads of libraries, and the smallest sites."""
+        total = Site((), 0, 0, 0, 0, 0, 0, 0, 0)
+        for site in self.sites:
+            if not site.places:
+                total = _sum(total, site)
+        return total
 
     def records(self) -> list[dict[str, Any]]:
         """Give one row for each line that allocated."""

@@ -31,6 +31,11 @@ __all__ = [
 _LINES = 10
 _KINDS = 12
 _DEEPEST = 24
+_ELSEWHERE = "(threads of libraries, and smaller places)"
+
+# What is less than that is no matter: of the resident figure, and of all that was allocated.
+_NOTABLE = 2**20
+_NOTABLE_SHARE = 0.01
 
 # What one icicle shows, and what all of one output may take; the result has everything.
 _BLOCKS = 400
@@ -86,6 +91,9 @@ def _figures(result: MemoryResult) -> list[Note]:
         notes.append(
             Note("by libraries", f"{units.memory(run.native_bytes)} of it in {taken}")
         )
+    change = run.end_rss - run.start_rss
+    if abs(change) >= _NOTABLE:
+        notes.append(Note("afterwards", f"{units.change(change)} resident"))
     if run.collections:
         number = units.plural(run.collections, "garbage collection")
         notes.append(Note("collections", number))
@@ -114,6 +122,14 @@ def _remarks(result: MemoryResult) -> list[Note]:
     notes += [Note("not known", note, serious=True) for note in result.notes]
     if not result.exact:
         notes.append(Note("resident", f"found by {result.resident_how}"))
+    if (strange := _strangers(result)) and not result.native:
+        notes.append(
+            Note(
+                "resident",
+                f"{units.memory(strange)} of it are memory or code of libraries;"
+                " --native counts what they allocate",
+            )
+        )
     if result.include_children:
         notes.append(
             Note("processes", "all that it started; what they share is counted once")
@@ -124,6 +140,15 @@ def _remarks(result: MemoryResult) -> list[Note]:
     if len(result.runs) > 1:
         notes.append(Note("runs", _runs(result)))
     return notes
+
+
+def _strangers(result: MemoryResult) -> int:
+    """Give what was resident beside Python's own memory, when that is most of it."""
+    strange = result.increment_rss - result.peak_allocated
+    is_most = 2 * strange > result.increment_rss
+    if result.include_children or strange < 4 * _NOTABLE or not is_most:
+        return 0
+    return strange
 
 
 def _runs(result: MemoryResult) -> str:
@@ -140,7 +165,11 @@ def where(place: Place) -> str:
 
 def _lines(result: MemoryResult, *, bars: bool = False) -> Table:
     """Give the lines that allocated most."""
-    lines = result.lines()
+    lines: list[tuple[Place | None, Site]] = [*result.lines()]
+    elsewhere = result.elsewhere
+    if elsewhere.allocated_bytes > _NOTABLE_SHARE * result.allocated_bytes:
+        lines.append((None, elsewhere))
+        lines.sort(key=lambda line: -line[1].allocated_bytes)
     limit = max((site.allocated_bytes for _, site in lines), default=0)
     columns = [
         Column("allocated", "right"),
@@ -148,8 +177,8 @@ def _lines(result: MemoryResult, *, bars: bool = False) -> Table:
         Column("at the peak", "right"),
         Column("kept", "right"),
         Column("line", code=True),
-        Column("function", code=True),
         Column("code", code=True),
+        Column("function", code=True),
     ]
     rows: list[tuple[str | Picture, ...]] = []
     for place, site in lines[:_LINES]:
@@ -158,9 +187,9 @@ def _lines(result: MemoryResult, *, bars: bool = False) -> Table:
             f"{site.allocations:,}",
             units.memory(site.peak_bytes),
             units.memory(site.alive_bytes),
-            where(place),
-            one_line(place.function, 30),
-            one_line(place.text, 70),
+            where(place) if place else "",
+            one_line(place.text, 70) if place else _ELSEWHERE,
+            one_line(place.function, 30) if place else "",
         )
         share = site.allocated_bytes / (limit or 1)
         bar = charts.interval_bar(share, share, share, 1.0, width=60)
@@ -282,6 +311,9 @@ def _blocks(
             name = units.plural(len(rest), "smaller place")
             top.block.below.append(Block(name, "-", float(sum(map(cost, rest)))))
             break
+        if not site.places:
+            top.block.below.append(Block(_ELSEWHERE, "-", float(value)))
+            continue
         node = top
         for number in reversed(site.places[:_DEEPEST]):
             node = node.child(number, places[number])

@@ -91,6 +91,24 @@ def test_native_memory_is_counted_when_asked_for(session: Session) -> None:
     assert ran.value.allocated_bytes > 2**20
 
 
+def test_memory_that_is_not_pythons_is_pointed_out(session: Session) -> None:
+    session.run("import mmap")
+    # WHEN a module takes pages from the system by itself
+    ran = session.run(
+        "%%memit pages = mmap.mmap(-1, 32 * 2**20)\n"
+        "for _ in range(32):\n    pages.write(bytes(2**20))"
+    )
+    assert re.search(
+        r"resident +[\d.]+ MiB of it are memory or code of libraries; --native",
+        ran.stdout,
+    )
+    # THEN what is resident afterwards is told, and what a statement gives back
+    assert re.search(r"afterwards +\+3\d[.\d]* MiB resident", ran.stdout)
+    ran = session.run("%memit pages.close()")
+    assert re.search(r"afterwards +-3\d[.\d]* MiB resident", ran.stdout)
+    assert "of libraries" not in ran.stdout
+
+
 def test_local_names_and_await(session: Session) -> None:
     session.run(
         "def outer(size):\n"

@@ -18,6 +18,8 @@ import pytest
 
 from nbprobe import _core
 from nbprobe._core import Allocations
+from nbprobe.memit.engine import Settings, measure_call
+from nbprobe.memit.view_measure import html, text
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="import tables are exchanged on Linux only"
@@ -129,6 +131,14 @@ def test_blocks_to_the_byte(library: ctypes.CDLL, level: int) -> None:
     assert 24_000 <= counted.current_bytes < 34_000
     library.give(zeroed)
     library.give(aligned)
+
+
+def test_threads_of_a_library_have_a_row(library: ctypes.CDLL) -> None:
+    settings = Settings(native=True)
+    result = measure_call(library.threads, (2,), {}, settings)
+    assert 2 * 20_000 <= result.elsewhere.allocations <= result.run.allocations
+    assert "(threads of libraries" in text(result)
+    assert "(threads of libraries" in html(result)
 
 
 def test_only_counted(library: ctypes.CDLL) -> None:
