@@ -12,11 +12,13 @@ from typing import Any
 
 import kernprof
 import line_profiler
+import memory_profiler
 import pytest
 
 import nbprobe.dis
 import nbprobe.lprun
 import nbprobe.lprun.kernprof
+import nbprobe.memit
 import nbprobe.prun
 import nbprobe.timeit
 
@@ -27,6 +29,7 @@ PAIRS = [
     (line_profiler.line_profiler, nbprobe.lprun),
     (kernprof, nbprobe.lprun.kernprof),
     (dis, nbprobe.dis),
+    (memory_profiler, nbprobe.memit),
 ]
 
 # What a module has for itself, though its name does not say so.
@@ -37,9 +40,22 @@ ASIDE = {
         *("PYTHON_VERSION", "DIAGNOSITICS_VERBOSITY", "COMPLETED_PROCESS"),
         *("no_op", "pre_parse_single_arg_directive"),
     },
+    "memory_profiler": {
+        *("MemTimer", "CodeMap", "MemitResult", "MemoryProfilerMagics"),
+        *("choose_backend", "exec_with_profiler", "run_module_with_profiler"),
+    },
 }
 # State of line_profiler's own engine while it runs.
 INTERNAL = {"c_last_time", "last_time", "threaddata", "tool_id"}
+# And of memory_profiler's.
+INTERNAL |= {
+    "backend",
+    "prev_lineno",
+    "prevlines",
+    "trace_max_mem",
+    "trace_memory_usage",
+}
+INTERNAL |= {"call_on_stack"}
 # Ours give objects where those of `dis` print; IPython hands over the shell by its place.
 OWN = {"disassemble", "Instruction", "load_ipython_extension"}
 
@@ -121,6 +137,9 @@ def test_every_name_is_there_and_takes_what_it_takes(
         (line_profiler.LineStats({}, 1), nbprobe.lprun.LineStats({}, 1)),
         (kernprof.ContextualProfile(), nbprobe.lprun.kernprof.ContextualProfile()),
         (line_profiler.profile, nbprobe.lprun.profile),
+        (memory_profiler.LineProfiler(), nbprobe.memit.LineProfiler()),
+        (memory_profiler.TimeStamper("psutil"), nbprobe.memit.TimeStamper()),
+        (memory_profiler.LogFile(), nbprobe.memit.LogFile()),
     ],
     ids=lambda each: type(each).__qualname__,
 )

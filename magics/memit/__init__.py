@@ -1,37 +1,49 @@
 """What code does to memory.
 
 `memory_usage`, `TimeStamper` and `LogFile` take what memory_profiler's take;
-``import nbprobe.memit as memory_profiler`` is all that has to change.
+``import nbprobe.memit as memory_profiler`` is all that has to change, and
+``import nbprobe.memit as tracemalloc`` for those who count with that.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from tracemalloc import BaseFilter, DomainFilter, Filter
 from typing import Any
 
+from .. import load_ipython_extension, unload_ipython_extension
 from .processes import ProcessError
 from .profiler import LineProfiler, profile, show_results
 from .recording import Course, Recording, Span
 from .result import Change, Kind, MemoryResult, Place, Run, Site, Survivor
 from .snapshots import (
+    Frame,
     Snapshot,
     Statistic,
     StatisticDiff,
     Traceback,
+    clear_traces,
     get_object_traceback,
+    get_traceback_limit,
     get_traced_memory,
     is_tracing,
     reset_peak,
     snapshot,
     start,
     stop,
+    take_snapshot,
 )
 from .stamps import TimeStamper
 from .usage import LogFile, memory_usage
 
 __all__ = [
+    "BaseFilter",
     "Change",
     "Course",
+    "DomainFilter",
+    "Filter",
+    "Frame",
     "Kind",
     "LineProfiler",
     "LogFile",
@@ -49,9 +61,13 @@ __all__ = [
     "TimeStamper",
     "Traceback",
     "allocated",
+    "clear_traces",
     "get_object_traceback",
+    "get_traceback_limit",
     "get_traced_memory",
     "is_tracing",
+    "load_ipython_extension",
+    "main",
     "measure",
     "memory_usage",
     "profile",
@@ -60,6 +76,8 @@ __all__ = [
     "snapshot",
     "start",
     "stop",
+    "take_snapshot",
+    "unload_ipython_extension",
 ]
 
 
@@ -99,6 +117,13 @@ def measure(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> MemoryRes
     from .engine import measure_call
 
     return measure_call(func, args, kwargs)
+
+
+def main() -> int:
+    """Run a program: the command line of ``python -m memory_profiler``."""
+    from ..commands import memit as command
+
+    return command.main(sys.argv[1:])
 
 
 def allocated(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:

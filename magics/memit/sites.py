@@ -60,7 +60,7 @@ class Sites:
         for way, figures in counted.table("traceback").items():
             users = tuple(_without_ours(way))
             # A thread of a library runs no Python code, hence has no frames.
-            if way and not users or any(frame[0] in _READING for frame in users):
+            if (way and not users) or any(frame[0] in _READING for frame in users):
                 continue
             earlier = rows.get(users)
             if earlier is not None:

@@ -8,29 +8,35 @@ from __future__ import annotations
 
 import fnmatch
 import linecache
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from .._core import ALLOCATIONS_SITES, Allocations
+from ..errors import ResultFileError
 from ..graphs.labels import long_name
 from ..kernel import LeftOut, unseen
-from ..results import Result
+from ..results import Result, load
 from .result import Kind, Place, Site
 from .sites import FRAMES, Sites
 
 __all__ = [
+    "Frame",
     "Snapshot",
     "Statistic",
     "StatisticDiff",
     "Traceback",
+    "clear_traces",
     "get_object_traceback",
+    "get_traceback_limit",
     "get_traced_memory",
     "is_tracing",
     "reset_peak",
     "snapshot",
     "start",
     "stop",
+    "take_snapshot",
 ]
 
 _KEYS = ("lineno", "filename", "traceback", "type")
@@ -51,6 +57,11 @@ class Traceback(tuple[Frame, ...]):
     """Frames that lead to a place, the oldest first; the last one is the line itself."""
 
     __slots__ = ()
+
+    @property
+    def total_nframe(self) -> int | None:
+        """How many there were before they were cut: nobody has counted."""
+        return None
 
     def format(
         self, limit: int | None = None, most_recent_first: bool = False
@@ -97,12 +108,9 @@ class Statistic:
     def __str__(self) -> str:
         from ..views import units
 
-        average = (
-            f", average={units.memory(self.size / self.count)}" if self.count else ""
-        )
         return (
             f"{self.type or (self.traceback[-1] if self.traceback else '?')}:"
-            f" size={units.memory(self.size)}, count={self.count}{average}"
+            f" size={units.memory(self.size)}, count={self.count}{_average(self)}"
         )
 
 
@@ -123,8 +131,14 @@ class StatisticDiff:
         name = self.type or (self.traceback[-1] if self.traceback else "?")
         return (
             f"{name}: size={units.memory(self.size)} ({units.change(self.size_diff)}),"
-            f" count={self.count} ({self.count_diff:+})"
+            f" count={self.count} ({self.count_diff:+}){_average(self)}"
         )
+
+
+def _average(of: Statistic | StatisticDiff) -> str:
+    from ..views import units
+
+    return f", average={units.memory(of.size / of.count)}" if of.count else ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -160,6 +174,24 @@ class Snapshot(Result):
             }
             for it in self.statistics("lineno")
         ]
+
+    def dump(self, filename: str | os.PathLike[str]) -> None:
+        """Write it to a file, as `save` does."""
+        self.save(filename)
+
+    @staticmethod
+    def load(filename: str | os.PathLike[str]) -> Snapshot:
+        """Read what `dump` or `save` wrote.
+
+        Raises
+        ------
+        ResultFileError
+            It is damaged, or something else.
+        """
+        found = load(filename)
+        if not isinstance(found, Snapshot):
+            raise ResultFileError(f"{os.fspath(filename)!a} is no snapshot")
+        return found
 
     def statistics(self, key_type: str, cumulative: bool = False) -> list[Statistic]:
         """Add up what is alive, the largest first, as `tracemalloc.Snapshot` does.
@@ -210,6 +242,8 @@ class Snapshot(Result):
         ) and not any(self._matches(site, it) for it in excluding)
 
     def _matches(self, site: Site, wanted: Any) -> bool:
+        if not hasattr(wanted, "filename_pattern"):
+            return bool(wanted.domain == 0)  # all is Python's, to tracemalloc
         numbers = site.places if wanted.all_frames else site.places[:1]
         return any(
             fnmatch.fnmatch(self.places[number].file, wanted.filename_pattern)
@@ -257,6 +291,7 @@ class Tracer:
     """Counts what is allocated by place, while it is entered."""
 
     def __init__(self, frames: int = FRAMES, *, native: bool = False) -> None:
+        self.frames, self.native = frames, native
         self._counted = Allocations(ALLOCATIONS_SITES, frames=frames, native=native)
         self._left_out = LeftOut()
 
@@ -322,6 +357,19 @@ def is_tracing() -> bool:
     return bool(_tracing)
 
 
+def clear_traces() -> None:
+    """Forget what was counted until now, and go on."""
+    if _tracing:
+        before = _tracing[0]
+        stop()
+        start(before.frames, native=before.native)
+
+
+def get_traceback_limit() -> int:
+    """Give how many frames of a place are kept, at the most."""
+    return _tracing[0].frames if _tracing else FRAMES
+
+
 def get_traced_memory() -> tuple[int, int]:
     """Give what was allocated since `start` and is alive, and the most of it at once.
 
@@ -373,6 +421,23 @@ def snapshot(*, types: bool = True) -> Snapshot:
     """
     start()
     return _tracing[0].snapshot(types=types)
+
+
+def take_snapshot() -> Snapshot:
+    """Take a snapshot, as `tracemalloc.take_snapshot` does.
+
+    Raises
+    ------
+    RuntimeError
+        Nothing is counted: `start` comes first.
+
+    See Also
+    --------
+    snapshot : begins to count where nothing does.
+    """
+    if not _tracing:
+        raise RuntimeError("nothing is counted: nbprobe.memit.start() comes first")
+    return snapshot()
 
 
 def _kinds(counted: Allocations) -> tuple[Kind, ...]:

@@ -122,6 +122,29 @@ def test_what_an_object_is_from_as_tracemalloc_says() -> None:
     assert memit.get_traced_memory() == (0, 0)
 
 
+def test_tracemallocs_names(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="start"):
+        memit.take_snapshot()
+    memit.start(7)
+    assert memit.get_traceback_limit() == 7
+    kept = [bytes(100_000 + number) for number in range(5)]
+    taken = memit.take_snapshot()
+    (largest, *_) = taken.statistics("lineno")
+    assert largest.size > 500_000 and largest.traceback.total_nframe is None
+    # WHEN filters of every kind are applied
+    assert (
+        not taken.filter_traces((memit.Filter(False, __file__),)).alive_bytes > 100_000
+    )
+    assert taken.filter_traces((memit.DomainFilter(True, 0),)) == taken
+    assert taken.filter_traces((memit.DomainFilter(False, 0),)).sites == ()
+    taken.dump(tmp_path / "taken")
+    assert memit.Snapshot.load(tmp_path / "taken") == taken
+    memit.clear_traces()
+    assert memit.get_traced_memory()[0] < 100_000 and memit.get_traceback_limit() == 7
+    assert "average=" in str(taken.compare_to(taken, "lineno")[0])
+    del kept
+
+
 def test_memdiff_shows_what_a_cell_leaves(session: Session) -> None:
     session.run("class Thing: pass")
     ran = session.run(
