@@ -215,7 +215,7 @@ class HeapGraph:
     def ours(self) -> ObjectSet:
         """What heaps, sets and marks of this module consist of: no one's data."""
         made = self.all.by("type").where(_OURS.match)
-        return made.dominos if made else made
+        return made | made.dominos if made else made
 
     def mark(self) -> HeapMark:
         """Remember which objects there are, in little memory."""

@@ -42,7 +42,9 @@ class Hpy:
     def heap(self) -> ObjectSet:
         """Give all objects that something leads to, those since `setref` if it was set."""
         graph = heap()
-        return self._new(graph, graph.all - graph.garbage - graph.ours)
+        # Nor what only functions hold that are not shown.
+        hidden = graph._set(graph.core.unreached_set(True))
+        return self._new(graph, graph.all - graph.garbage - hidden - graph.ours)
 
     def heapu(self) -> ObjectSet:
         """Give what nothing leads to and the collector has not freed yet."""

@@ -29,6 +29,10 @@ _HOST_CODE = re.compile(rf"\(.*[/\\]{_NAMES}(?:[/\\]|\.py\b)")
 _SUSPENDED = ("coroutine", "generator", "async_generator", "frame")
 _LIBRARY = sysconfig.get_path("stdlib")
 _HISTORY = re.compile(r"(?:_i{1,3}|_i\d+|_ih|_dh|In)\b")
+_OUTPUT = re.compile(r"\['_(?:_{0,2}|\d+)'\]")
+# A way with more objects is cut to so many at each end.
+_LONGEST = 40
+_ENDS = 10
 _FIELD = re.compile(r"\.__dict__\['([^\W\d]\w*)'\]")
 
 
@@ -78,6 +82,11 @@ def way_to(heap: Heap, node: int) -> Way:
 
 def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
     """Write a way: from where it begins, each object with the name that leads to it."""
+    gap = len(steps) - 2 * _ENDS if len(steps) > _LONGEST else 0
+    if gap:  # a linked list may have a million links
+        ends = steps[:_ENDS], steps[-_ENDS:]
+        first = ends[1][0]
+        steps = [*ends[0], (first[0], f" … {gap:,} more … {first[1]}"), *ends[1][1:]]
     known = [heap.node(number) for number, _ in steps]
     types = tuple(row[1] for row in known)
     suspended = tuple(
@@ -86,6 +95,9 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
         if name in _SUSPENDED
     )
     label = known[0][3]
+    output = ""
+    if origin == "module" and label == "__main__":
+        steps, output = _told(heap, steps)
     path = folded(
         "".join(
             name or f" -> ({type_name})"
@@ -94,6 +106,9 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
     )
     if origin == "module" and label == "__main__":
         expression, place = path.removeprefix("."), "variable of __main__"
+        if output:
+            expression = output + expression.removeprefix(f"_{output[4:-1]}")
+            place = "in IPython's history of outputs"
     elif origin == "module":
         expression, place = f"{label or types[0]}{path}", f"module {label}"
     elif origin == "frame":
@@ -104,6 +119,32 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
         if origin == "garbage":
             place = "garbage that waits for the collector"
     return Way(expression, place, origin, types, suspended)
+
+
+def _told(
+    heap: Heap, steps: list[tuple[int, str]]
+) -> tuple[list[tuple[int, str]], str]:
+    """Prefer the user's name of a variable to those that IPython gives to outputs.
+
+    Returns
+    -------
+    list
+        The steps.
+    str
+        ``Out[3]`` when that is the best name of the variable; else empty.
+    """
+    if len(steps) < 3 or not _OUTPUT.fullmatch(steps[2][1]):
+        return steps, ""
+    (namespace, _), (node, name) = steps[1:3]
+    held = heap.references_of(namespace, False)
+    names = [it for other, it in held if other == node]
+    own = [it for it in names if it[:2] == "['" and not _OUTPUT.fullmatch(it)]
+    numbers = [it for it in names if re.fullmatch(r"\['_\d+'\]", it)]
+    if not any(it == "['Out']" for _, it in held):
+        return steps, ""  # without IPython they are variables as any others
+    name = [*own, *numbers, name][0]
+    output = f"Out[{name[3:-2]}]" if numbers and not own else ""
+    return [*steps[:2], (node, name), *steps[3:]], output
 
 
 def is_bookkeeping(way: Way, heap: Heap) -> bool:

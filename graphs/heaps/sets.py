@@ -109,7 +109,16 @@ class ObjectSet:
             raise ValueError("a heap from a file has no objects in common: use diff()")
         # The objects of another moment that are in this heap too.
         common = self.graph.core.common(other.graph.core, other.content)
-        return int.from_bytes(common, "little")
+        bits = int.from_bytes(common, "little")
+        # What stands for memory is made for each heap, and the memory may be the same.
+        there = {
+            piece
+            for number, piece in other.graph.memory.items()
+            if other.bits >> number & 1
+        }
+        for number, piece in self.graph.memory.items():
+            bits = bits & ~(1 << number) | (piece in there) << number
+        return bits
 
     def __and__(self, other: Members) -> ObjectSet:
         return ObjectSet(self.graph, self.bits & self._other(other, self), self.what)

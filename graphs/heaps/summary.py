@@ -12,6 +12,8 @@ _CANDIDATES = 400
 _BIGGEST = 12
 _HELD = 4
 
+_CONTAINERS = {"dict", "list", "tuple"}
+
 # Of a program itself, not of its data; what they retain is looked at one by one.
 _PROGRAM = ("module", "type", "function", "frame", "code", "cell")
 
@@ -62,7 +64,11 @@ def _biggest(graph: HeapGraph) -> list[tuple[int, int]]:
     }
     for node, retained in candidates:
         holder = above[node]
-        if holder in kept and retained >= 0.9 * kept[holder]:
+        if (
+            holder in kept
+            and retained >= 0.9 * kept[holder]
+            and not _is_inside(graph, node, holder)
+        ):
             passed.add(holder)
     chosen: list[tuple[int, int]] = []
     covered: set[int] = set()
@@ -78,6 +84,18 @@ def _biggest(graph: HeapGraph) -> list[tuple[int, int]]:
             chosen.append((node, retained))
             covered.add(node)
     return chosen
+
+
+def _is_inside(graph: HeapGraph, node: int, holder: int) -> bool:
+    """Tell whether it is a part of its holder that has no public name, or a link."""
+    path = graph.core.path(node)[1]
+    if len(path) < 2 or path[-2][0] != holder:
+        return False
+    name = path[-1][1]
+    types = {graph.core.node(it)[1] for it in (node, holder)}
+    if len(types) == 1 and not types & _CONTAINERS:
+        return True
+    return not name or (name.startswith("._") and not name.startswith(".__"))
 
 
 def _is_namespace(graph: HeapGraph, node: int) -> bool:

@@ -87,6 +87,29 @@ def test_a_picture_names_the_history_once(kernel: Kernel) -> None:
     assert f"Out[{number}]" in names and "['other']" in names and "['_" not in names
 
 
+def test_what_keeps_most_alive_has_the_users_name(kernel: Kernel) -> None:
+    kernel.run(
+        "class Frame:\n    def __init__(self):\n        self._blocks = (bytes(30_000_000),)"
+    )
+    kernel.run("frame = Frame()\nframe")
+    number = int(kernel.run("print(len(In) - 2)")["stdout"])
+    kernel.run("seen = %heap -q -o")
+    ask = (
+        "print([(it.holder, it.place) for it in seen.biggest"
+        " if it.type == '__main__.Frame'])"
+    )
+    ((name, place),) = ast.literal_eval(kernel.run(ask)["stdout"])
+    assert (name, place) == ("frame", "variable of __main__")
+    kernel.run("from nbprobe.graphs import hpy\nway = hpy().iso(frame._blocks).sp")
+    assert kernel.run("print(way)")["stdout"] == " 0: frame._blocks\n"
+    kernel.run("del frame")
+    kernel.run("seen = %heap -q -o")
+    ((name, place),) = ast.literal_eval(kernel.run(ask)["stdout"])
+    assert name == f"Out[{number}]"
+    assert place == "in IPython's history of outputs"
+    kernel.run("%reset -f out")
+
+
 def test_growth_between_cells_of_a_notebook(kernel: Kernel) -> None:
     kernel.run(
         "class Order:\n    def __init__(self):\n        self.rows = [bytes(500)]\norders = []"

@@ -49,6 +49,18 @@ def test_arrow_memory_goes_with_its_only_holder(box: Any) -> None:
     assert [size for _, size, _ in graph.memory.values()].count(BYTES) == 1
 
 
+def test_memory_of_two_moments_is_the_same_memory(box: Any) -> None:
+    box.column = pyarrow.array(range(ROWS))
+    before = heap()
+    box.other = pyarrow.array(range(2 * ROWS))
+    now = heap()
+    new = (now.all - before.all) & now.type("shared.memory")
+    assert (new.count, new.size) == (1, 2 * BYTES)
+    kept = now.all & before.all & now.type("shared.memory")
+    assert BYTES in {size for _, size, _ in now.memory.values()}
+    assert kept.size >= BYTES and not kept & new
+
+
 def test_slices_share_one_piece(box: Any) -> None:
     box.column = pyarrow.array(range(ROWS))
     other = Box()

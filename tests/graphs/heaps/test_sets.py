@@ -213,6 +213,31 @@ def test_what_a_set_retains_is_what_goes_with_it() -> None:
     assert a.domisize == graph.core.retained(KEPT["a"])
 
 
+class Link:
+    def __init__(self, following: Link | None) -> None:
+        self.following = following
+        self.load = bytes(500)
+
+
+def test_a_long_list_is_named_by_its_first_link() -> None:
+    first = None
+    for _ in range(20_000):
+        first = Link(first)
+    KEPT["first"] = first
+    last = first
+    while last is not None and last.following is not None:
+        last = last.following
+    graph = heap()
+    (held,) = [it for it in graph.summary().biggest if it.type.endswith(".Link")]
+    assert held.holder in ("first", f"{__name__}.KEPT['first']")
+    (path,) = graph.of(last).sp
+    assert " more … .following" in path and len(path) < 400
+    del last, path
+    while first is not None:  # link by link: the stack may be short
+        KEPT["first"], first.following = first.following, None
+        first = KEPT["first"]
+
+
 def test_garbage_is_found_and_left() -> None:
     node = Thing()
     node.held.append(node)
