@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core import DeepSize, reference_names, referents
+from .._core import DeepSize, reference_names
 from .buffers import Buffer, contents_of, special_types
-from .labels import describe
+from .labels import held_by, written
 
 __all__ = ["Asized", "Sizes", "asized", "asizeof", "asizesof", "flatsize", "sizes"]
 
@@ -217,13 +217,13 @@ class Sizer:
             size = self.add(value)
             return Asized(size, flat if size else 0, (), name)
         flat = self.flat(value)
-        held = referents(value) if flat else []
+        held = held_by(value) if flat else []
         if flat and issubclass(type(value), dict):
             held += dict.keys(value)  # type: ignore[arg-type]
         refs = [
             self.asized(it, detail - 1, _name(value, it))
             for it in {id(it): it for it in held}.values()
-            if not isinstance(it, type | types.ModuleType)
+            if not issubclass(type(it), type | types.ModuleType)
         ]
         return Asized(flat + sum(ref.size for ref in refs), flat, tuple(refs), name)
 
@@ -234,10 +234,14 @@ def _name(holder: object, held: object) -> str:
         if way in ("attribute", "variable"):
             return str(key)
         if way == "value":
-            return f"[V] {describe(key)}: {describe(held)}"
+            return f"[V] {_key(key)}: {written(held)}"
         if way == "key":
-            return f"[K] {describe(held)}"
-    return describe(held)
+            return f"[K] {_key(held)}"
+    return written(held)
+
+
+def _key(key: object) -> str:
+    return key if type(key) is str else written(key)
 
 
 def sizes(*objs: object, **opts: Any) -> Sizes:
@@ -335,7 +339,7 @@ def asized(*objs: object, detail: int = 0, **opts: Any) -> Asized | tuple[Asized
     """
     sizer = Sizer(**opts)
     sizer.search.skip(objs)
-    found = tuple(sizer.asized(it, detail, describe(it)) for it in objs)
+    found = tuple(sizer.asized(it, detail, written(it)) for it in objs)
     return found[0] if len(found) == 1 else found
 
 

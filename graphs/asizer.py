@@ -8,7 +8,7 @@ from typing import Any
 
 from .._core import reference_names, referents
 from .asizeof import Asized, Sizer
-from .labels import describe
+from .labels import written
 
 __all__ = ["Asizer", "named_refs", "refs"]
 
@@ -88,7 +88,7 @@ class Asizer:
     ) -> Asized | tuple[Asized, ...]:
         """Give the sizes of objects and of what they hold."""
         sizer = self._for(objs, opts)
-        found = tuple(sizer.asized(it, detail, describe(it)) for it in objs)
+        found = tuple(sizer.asized(it, detail, written(it)) for it in objs)
         self.total += sum(it.size for it in found)
         return found[0] if len(found) == 1 else found
 
@@ -96,7 +96,9 @@ class Asizer:
 def refs(obj: object, **opts: Any) -> Iterator[Any]:
     """Give what an object holds, each once, without classes and modules."""
     held = {id(it): it for it in referents(obj)}
-    return (it for it in held.values() if not isinstance(it, type | types.ModuleType))
+    return (
+        it for it in held.values() if not issubclass(type(it), type | types.ModuleType)
+    )
 
 
 def named_refs(obj: object, **opts: Any) -> list[tuple[str, Any]]:

@@ -36,6 +36,9 @@ class _Tracked:
             return TypeRow(self.name, 1, 0, 0)
 
 
+_CRITERIA = {"classname", "tsize", "birth", "death", "name", "repr", "size"}
+
+
 class ClassTracker:
     """Counts the instances of classes at moments that you choose.
 
@@ -186,15 +189,37 @@ class ClassTracker:
     @property
     def stats(self) -> Stats:
         """The report, as pympler gives it."""
-        return Stats(self.history, self._stream)
+        return Stats(self, stream=self._stream)
+
+    @property
+    def snapshots(self) -> list[ClassMoment]:
+        """The snapshots until now."""
+        return list(self._moments)
 
 
 class Stats:
-    """A report of a `ClassTracker`: as text, as a table, as HTML."""
+    """A report of a `ClassTracker`: as text, as a table, as HTML.
 
-    def __init__(self, history: ClassHistory, stream: TextIO | None = None) -> None:
-        self.history = history
+    Parameters
+    ----------
+    tracker : ClassTracker, optional
+    filename : str or path, optional
+        A file that `dump_stats` wrote, to be read in its place.
+    stream : file, optional
+        Where to print; the standard output by default.
+    """
+
+    def __init__(
+        self,
+        tracker: ClassTracker | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.history = ClassHistory((), ()) if tracker is None else tracker.history
         self._stream = stream
+        self._order: list[str] | None = None
+        if filename is not None:
+            self.load_stats(filename)
 
     def print_summary(self) -> None:
         """Print how many instances there were at each snapshot, and their bytes."""
@@ -208,15 +233,15 @@ class Stats:
         clsname : str, optional
             Only those whose names contain it.
         limit : float
-            How many of them, those with the most bytes at the end first; below 1 or
-            1.0: this part of them.
+            How many of them, in the order of `sort_stats`; below 1 or 1.0: this part of
+            them.
         """
-        chosen = [name for name in self.history.classes if (clsname or "") in name]
-        if self.history.moments:
-            last = {row.name: row.bytes for row in self.history.moments[-1].rows}
-            chosen.sort(key=lambda name: -last.get(name, 0))
+        if self._order is None:
+            self.sort_stats()
+        assert self._order is not None
+        chosen = [name for name in self._order if (clsname or "") in name]
         most = round(limit * len(chosen)) if limit <= 1 else int(limit)
-        shown = set(chosen[:most])
+        shown = {name: None for name in chosen[:most]}
         moments = tuple(
             ClassMoment(
                 moment.description,
@@ -225,8 +250,52 @@ class Stats:
             )
             for moment in self.history.moments
         )
-        names = tuple(name for name in self.history.classes if name in shown)
-        print(ClassHistory(names, moments), file=self._stream)
+        print(ClassHistory(tuple(shown), moments), file=self._stream)
+
+    def sort_stats(self, *args: str) -> Stats:
+        """Choose the order in which `print_stats` prints.
+
+        Parameters
+        ----------
+        *args : str
+            ``'size'`` (the most bytes of one snapshot first), ``'tsize'`` (of the last
+            one, the default), ``'classname'``, ``'name'``, ``'repr'``, ``'birth'``,
+            ``'death'`` (of the first and after the last snapshot that has one); the
+            second decides where the first is the same.
+        """
+        wrong = sorted(set(args) - _CRITERIA)
+        if wrong:
+            raise ValueError(
+                f"invalid sort {wrong[0]!r}, should be one of {sorted(_CRITERIA)}"
+            )
+        bytes_of: dict[str, list[int]] = {name: [] for name in self.history.classes}
+        there: dict[str, list[int]] = {name: [] for name in self.history.classes}
+        for number, moment in enumerate(self.history.moments):
+            for row in moment.rows:
+                bytes_of[row.name].append(row.bytes)
+                there[row.name] += [number] if row.count else []
+
+        def place(name: str) -> list[object]:
+            return [
+                {
+                    "size": -max(bytes_of[name], default=0),
+                    "tsize": -(bytes_of[name] or [0])[-1],
+                    "birth": min(there[name], default=0),
+                    "death": max(there[name], default=0),
+                }.get(criterion, name)
+                for criterion in args or ("tsize", "name")
+            ]
+
+        self._order = sorted(self.history.classes, key=place)
+        return self
+
+    def reverse_order(self) -> Stats:
+        """Turn the order round."""
+        if self._order is None:
+            self.sort_stats()
+        assert self._order is not None
+        self._order.reverse()
+        return self
 
     @property
     def tracked_classes(self) -> list[str]:
@@ -241,12 +310,12 @@ class Stats:
         """Write the figures to a file that `load_stats` and `nbprobe.load` read."""
         self.history.save(fname)
 
-    @classmethod
-    def load_stats(cls, fname: str | os.PathLike[str]) -> Stats:
+    def load_stats(self, fdump: str | os.PathLike[str]) -> None:
         """Read what `dump_stats` wrote."""
         from ..results import load
 
-        history = load(fname)
+        history = load(fdump)
         if not isinstance(history, ClassHistory):
-            raise ValueError(f"{os.fspath(fname)!a} holds no history of classes")
-        return cls(history)
+            raise ValueError(f"{os.fspath(fdump)!a} holds no history of classes")
+        self.history = history
+        self._order = None

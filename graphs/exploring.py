@@ -11,7 +11,7 @@ from typing import Any
 
 from .._core import referents, referrers, running_holders, start_search
 from .chains import is_proper_module
-from .labels import edge_names, long_name
+from .labels import edge_names, held_by, long_name
 from .lent import SharedMemory
 from .options import PictureOptions
 from .result import Bundle
@@ -220,7 +220,7 @@ def _neighbours(
 ) -> list[list[Any]]:
     if backwards:
         return referrers(level, search)
-    return [referents(it) + memory.of(it) for it in level]
+    return [held_by(it) + memory.of(it) for it in level]
 
 
 def _add_frames(

@@ -11,12 +11,21 @@ import os
 import types
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
-from .._core import DeviceMemory, Memory, reference_names
+from .._core import DeviceMemory, Memory, reference_names, referents
 from ..views.names import clean
 
-__all__ = ["describe", "edge_names", "has_finalizer", "long_name", "short_name"]
+__all__ = [
+    "describe",
+    "edge_names",
+    "has_finalizer",
+    "held_by",
+    "long_name",
+    "short_name",
+    "written",
+]
 
 _WIDTH = 40
 
@@ -124,6 +133,74 @@ _PLAIN: dict[type, Callable[[Any], str]] = {
     types.NotImplementedType: repr,
     range: repr,
 }
+
+
+# A longer text of an object is cut in the middle, and has so many parts at most.
+_CLIP = 80
+_PARTS = 200
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    dict: ("{", "}"),
+}
+
+
+def written(value: object) -> str:
+    """Write an object as its ``repr`` would, in at most 80 characters.
+
+    Of types whose ``repr`` is not known to be harmless, the type and the address.
+    """
+    text = clean(_literal(value, [_PARTS], ()))
+    half = _CLIP // 2 - 2
+    return text if len(text) <= _CLIP else f"{text[:half]}....{text[-half:]}"
+
+
+def _literal(value: Any, room: list[int], above: tuple[int, ...]) -> str:
+    cls = type(value)
+    room[0] -= 1
+    if cls in (str, bytes, bytearray):
+        return repr(value) if len(value) <= _CLIP else repr(value[:_CLIP])
+    if cls in _PLAIN:
+        return _PLAIN[cls](value)
+    if cls not in _BRACKETS:
+        return _instance(value)
+    left, right = _BRACKETS[cls]
+    if cls in (set, frozenset) and not value:
+        return f"{cls.__name__}()"
+    if room[0] < 0 or id(value) in above or len(above) > _CLIP:
+        return f"{left}...{right}"
+    # Taken in one step: another thread may change it meanwhile.
+    items = list(islice(value.items() if cls is dict else value, _CLIP))
+    above += (id(value),)
+    shown = [
+        f"{_literal(it[0], room, above)}: {_literal(it[1], room, above)}"
+        if cls is dict
+        else _literal(it, room, above)
+        for it in items
+    ]
+    shown += ["..."] * (len(value) > len(items))
+    comma = "," if cls is tuple and len(items) == 1 else ""
+    return f"{left}{', '.join(shown)}{comma}{right}"
+
+
+def _instance(value: object) -> str:
+    cls = type(value)
+    if issubclass(cls, type):
+        return f"<class {long_name(value).removeprefix('builtins.')!r}>"  # type: ignore[arg-type]
+    known = describe(value)
+    name = long_name(cls).removeprefix("builtins.")
+    if known == f"at {id(value):#x}":
+        return f"<{name} object {known}>"
+    return f"<{name} {known}>"
+
+
+def held_by(value: object) -> list[Any]:
+    """Give what an object holds; the items of lists and tuples in their order."""
+    found = referents(value)
+    # The collector goes through them from their end.
+    return found[::-1] if type(value) in (list, tuple) else found
 
 
 def edge_names(source: object, target: object) -> list[str]:

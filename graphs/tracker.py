@@ -17,16 +17,20 @@ class SummaryTracker:
     Parameters
     ----------
     ignore_self : bool
-        For callers of pympler: summaries are kept outside of what is counted.
+        Leave out the summaries that are kept here.
     """
 
     def __init__(self, ignore_self: bool = True) -> None:
+        self._ignore_self = ignore_self
         self.s0 = self.create_summary()
         self.summaries: dict[Any, list[summary.Row]] = {}
 
     def create_summary(self) -> list[summary.Row]:
         """Count all objects by type, those of this module left out."""
-        return [row for row in summary.summarize() if not row[0].startswith("nbprobe.")]
+        graph = heap(names=False)
+        counted = graph.all - graph.ours if self._ignore_self else graph.all
+        rows = counted.by("type").rows
+        return [(row.key, row.count, row.size) for row in rows]
 
     def diff(
         self,
@@ -79,7 +83,7 @@ class ObjectTracker:
         Nothing of the old ones is kept, so under '-' there are none.
         """
         graph = heap(names=False)
-        found = graph.since(self._mark).live()
+        found = (graph.since(self._mark) - graph.ours).live()
         self._mark = graph.mark()
         left_out = {id(it) for it in ignore}
         return {

@@ -34,7 +34,7 @@ HIDDEN = (
 )
 
 # What looks at heaps; what else this package has may hold the user's objects.
-_OURS = re.compile(r"nbprobe\.(graphs\.heaps\.|_core\.(Heap|Mark)$)")
+_OURS = re.compile(r"nbprobe\.(graphs\.(heaps|tracker)\.|_core\.(Heap|Mark)$)")
 
 
 def heap(*, names: bool = True, hidden: Sequence[str] = HIDDEN) -> HeapGraph:

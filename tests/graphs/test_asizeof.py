@@ -89,13 +89,56 @@ def test_detail() -> None:
     assert isinstance(ours, graphs.Asized)
     assert (ours.size, ours.flat) == (theirs.size, theirs.flat)
     assert sum(ref.size for ref in ours.refs) + ours.flat == ours.size
-    (lists,) = [ref for ref in ours.refs if ref.name.startswith("[V] 'x'")]
+    (lists,) = [ref for ref in ours.refs if ref.name.startswith("[V] x: ")]
     assert lists.size == asizeof.asizeof([1, 2]) and len(lists.refs) == 2
     assert ours.get(lists.name) is lists
     assert ours.get("nothing") is None
     assert ours.format(depth=1).count("\n") == len(ours.refs)
     assert str(ours).startswith(f"size {ours.size}, flat {ours.flat}, refs[")
     assert isinstance(graphs.asized(1, 2), tuple)
+
+
+def test_names_and_order_are_pymplers() -> None:
+    def lines(it: Any) -> list[str]:
+        return [line for line in it.format().splitlines() if "__class__" not in line]
+
+    for value in (
+        [1, 2, (3, 4), "text"],
+        {"k": [1, 2], "j": [b"x", None, 1.5], 3: {4, 5}, "e": (), "s": set()},
+        [[1], {"a": {"b": [[[[[1]]]]]}}],
+        ["x" * 200, list(range(300))],
+    ):
+        ours, theirs = graphs.asized(value, detail=1), asizeof.asized(value, detail=1)
+        if len(repr(value)) <= 80:
+            assert lines(ours) == lines(theirs)
+        assert all(len(line) < 140 for line in lines(ours))
+    circle: list[Any] = [1]
+    circle.append(circle)
+    assert str(graphs.asized(circle)).endswith("name '[1, [...]]'")
+    wide: Any = 1
+    for _ in range(50):
+        wide = [wide] * 50
+    assert len(str(graphs.asized(wide))) < 160
+    thing = type("Thing4711", (), {})()
+    assert "Thing4711 object at 0x" in str(graphs.asized(thing))
+    assert "[<class 'dict'>, <module sys>]" in str(graphs.asized([dict, sys]))
+
+
+def test_no_code_of_the_objects_runs_for_names() -> None:
+    class Hostile:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+        @property
+        def __class__(self) -> Any:  # type: ignore[override]
+            raise RuntimeError
+
+    it = Hostile()
+    ours = graphs.asized([it, {"k": it}], detail=3)
+    assert "Hostile object at" in str(graphs.asized(it))
+    assert isinstance(ours, graphs.Asized) and ours.size > ours.flat
+    assert [held is it for held in graphs.refs([it])] == [True]
+    assert graphs.named_refs({"k": it}) == [("k", it)]
 
 
 def test_attributes_without_a_dictionary_get_none() -> None:

@@ -426,14 +426,14 @@ def test_what_is_too_much_is_bundled_by_type_and_name() -> None:
     # Of a list in an attribute, or in a dictionary of attributes: as the version has it.
     (name,) = {name for _, _, name in found if "children" in name}
     assert name in (".children[...]", "['children'][...]")
-    assert {(30, "list", name), (195, "dict", name)} <= found
-    assert f"225 more references: 195 dict by {name}" in str(graph)
+    assert {(25, "list", name), (200, "dict", name)} <= found
+    assert f"225 more references: 200 dict by {name}" in str(graph)
     light = Light(children)
     graph = graphs.show_refs(light, max_depth=2, too_many=5)
     assert graph is not None
     (bundled,) = [node for node in graph.nodes if node.bundles]
     assert bundled.bundles[0].name == ".held[...]"
-    assert "195 more dict" in view.svg(graph)
+    assert "200 more dict" in view.svg(graph)
 
 
 def test_sizes_on_request() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from nbprobe.graphs import muppy, refbrowser, summary, tracker
 from nbprobe.graphs.classtracker import ClassTracker, Stats
+from nbprobe.graphs.classtracker_stats import ConsoleStats, HtmlStats
 from nbprobe.graphs.heaps.result import TypeRow
 
 KEPT: dict[str, Any] = {}
@@ -169,6 +170,64 @@ def test_holders_are_printed_as_a_tree(
     KEPT.clear()
 
 
+def test_nothing_new_is_nothing() -> None:
+    seen, single = tracker.SummaryTracker(), tracker.ObjectTracker()
+    KEPT["made"] = [Item4711() for _ in range(10)]
+    new = {name: count for name, count, _ in seen.diff()}
+    assert new[f"{__name__}.Item4711"] == 10
+    # What the trackers keep is left out: some texts and tuples for each type.
+    assert new.get("tuple", 0) < 150 and new.get("str", 0) < 150
+    found = single.get_diff()["+"]
+    assert len([it for it in found if type(it) is Item4711]) == 10
+    assert len([it for it in found if type(it) in (tuple, str)]) < 150
+    found.clear()
+    KEPT.clear()
+    found = single.get_diff()["+"]
+    assert not [it for it in found if type(it) is Item4711]
+    assert len([it for it in found if type(it) in (tuple, str)]) < 150
+
+
+def test_statistics_are_read_and_sorted_later(tmp_path: Path) -> None:
+    class Other4711(Item4711):
+        pass
+
+    followed = ClassTracker()
+    followed.track_class(Other4711, name="others")
+    followed.track_class(Item4711, name="items")
+    KEPT["items"] = [Item4711() for _ in range(5)]
+    followed.create_snapshot("five")
+    KEPT["others"] = [Other4711() for _ in range(50)]
+    followed.create_snapshot("fifty")
+    assert [it.description for it in followed.snapshots] == ["five", "fifty"]
+    followed.stats.dump_stats(tmp_path / "profile.dat")
+    stream = io.StringIO()
+    stats = ConsoleStats(stream=stream)
+    stats.load_stats(tmp_path / "profile.dat")
+
+    def printed(limit: float = 1.0) -> list[str]:
+        stream.seek(0)
+        stream.truncate()
+        stats.print_stats(limit=limit)
+        return [
+            it for it in stream.getvalue().splitlines() if it in ("items", "others")
+        ]
+
+    assert printed() == ["others", "items"] and printed(0.5) == ["others"]
+    assert stats.sort_stats("birth", "name") is stats
+    assert printed() == ["items", "others"]
+    stats.reverse_order()
+    assert printed() == ["others", "items"]
+    stats.sort_stats("classname")
+    assert printed() == ["items", "others"]
+    with pytest.raises(ValueError, match="invalid sort 'x'"):
+        stats.sort_stats("x")
+    HtmlStats(filename=tmp_path / "profile.dat").create_html(tmp_path / "a.html")
+    HtmlStats(tracker=followed).create_html(tmp_path / "b.html")
+    for name in ("a.html", "b.html"):
+        assert "fifty" in (tmp_path / name).read_text()
+    KEPT.clear()
+
+
 def test_classes_are_tracked_without_touching_them(tmp_path: Path) -> None:
     before = Item4711.__init__
     followed = ClassTracker(stream=(stream := io.StringIO()))
@@ -188,7 +247,7 @@ def test_classes_are_tracked_without_touching_them(tmp_path: Path) -> None:
     followed.stats.create_html(tmp_path / "x.html")
     assert "after 25" in (tmp_path / "x.html").read_text()
     followed.stats.dump_stats(tmp_path / "x.json")
-    assert Stats.load_stats(tmp_path / "x.json").history == followed.history
+    assert Stats(filename=tmp_path / "x.json").history == followed.history
     followed.detach_class(Item4711)
     followed.create_snapshot()
     assert followed.history.moments[-1].rows[0].count == 0
