@@ -31,7 +31,7 @@ def at_best(test: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(test)
     def attempt(*args: P.args, **kwargs: P.kwargs) -> None:
         for _ in range(ATTEMPTS - 1):
-            with contextlib.suppress(AssertionError):
+            with contextlib.suppress(Exception):
                 return test(*args, **kwargs)
         return test(*args, **kwargs)
 

@@ -70,19 +70,23 @@ def relative(path: Path) -> str:
 # --- Formatting and types -------------------------------------------------------------
 
 
+@pytest.mark.source
 def test_c_is_formatted() -> None:
     clang_format = Path(sysconfig.get_path("scripts")) / "clang-format"
     check(clang_format, "--dry-run", "--Werror", *c_files())
 
 
+@pytest.mark.source
 def test_python_is_formatted() -> None:
     check(sys.executable, "-m", "ruff", "format", "--check", "--diff", ".")
 
 
+@pytest.mark.source
 def test_ruff_finds_nothing() -> None:
     check(sys.executable, "-m", "ruff", "check", "--output-format=concise", ".")
 
 
+@pytest.mark.source
 @pytest.mark.skipif(not shutil.which("cppcheck"), reason="cppcheck is not installed")
 def test_cppcheck_finds_nothing() -> None:
     check(
@@ -111,6 +115,7 @@ def typing_folder() -> Path:
     return folder
 
 
+@pytest.mark.source
 def test_types_are_strict(typing_folder: Path) -> None:
     check(sys.executable, "-m", "mypy", "-p", "nbprobe", MYPYPATH=str(typing_folder))
 

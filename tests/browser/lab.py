@@ -14,6 +14,7 @@ without `run_all` to see what a reader of somebody else's notebook sees.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -45,7 +46,8 @@ BROWSER_ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-PATIENCE_S = 60
+# On a machine with much else to do, where both have never run before.
+PATIENCE_S = 240
 
 
 @cache
@@ -246,10 +248,12 @@ class Lab:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port below those that the system gives to whoever wants just any."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -321,6 +325,7 @@ def browser(*, width: int = 1000, height: int = 800, scale: float = 1) -> Iterat
             profile,
             executable_path=chromium(),
             headless=True,
+            timeout=PATIENCE_S * 1000,
             args=BROWSER_ARGUMENTS,
             viewport={"width": width, "height": height},
             device_scale_factor=scale,

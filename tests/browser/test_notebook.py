@@ -16,7 +16,7 @@ import lab
 import pytest
 
 # The first test waits for all that the others look at.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 
 LOAD = """%load_ext nbprobe
 %config TimeitMagics.budget = 0.05
@@ -63,7 +63,7 @@ import ipyparallel
 cluster = ipyparallel.Cluster(n=2, log_level=logging.ERROR, delay=0)
 cluster.start_cluster_sync();"""
 
-CONNECT = """client = cluster.connect_client_sync()
+CONNECT = """client = cluster.connect_client_sync(timeout=200)
 client.wait_for_engines(2, interactive=False)
 lines = In[1].splitlines()
 code = "\\n".join(line for line in lines if not line.startswith("%"))

@@ -149,6 +149,16 @@ check_what_was_kept(nbp_collector *collector)
     nbp_peers_free(peers, count);
 }
 
+static uint64_t
+count_faulty(const nbp_collector_counts *counts)
+{
+    uint64_t sum = 0;
+    for (int fault = 0; fault < NBP_SNAPSHOT_FAULTS; fault++) {
+        sum += counts->faulty[fault];
+    }
+    return sum;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -175,16 +185,16 @@ main(int argc, char **argv)
     for (int i = 0; i < HONEST + 2; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     }
+    nbp_collector_counts counts = nbp_collector_count(collector);
+    uint64_t faulty = count_faulty(&counts);
     for (int wait = 0; wait < PATIENCE_MS / 2; wait++) {
-        if (nbp_collector_count(collector).received >= (uint64_t)HONEST * rounds) {
+        if (counts.received >= (uint64_t)HONEST * rounds && faulty > 0 &&
+            counts.denied > 0) {
             break;
         }
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-    }
-    nbp_collector_counts counts = nbp_collector_count(collector);
-    uint64_t faulty = 0;
-    for (int fault = 0; fault < NBP_SNAPSHOT_FAULTS; fault++) {
-        faulty += counts.faulty[fault];
+        counts = nbp_collector_count(collector);
+        faulty = count_faulty(&counts);
     }
     CHECK_EQ(counts.received, (uint64_t)HONEST * rounds);
     CHECK(faulty > 0);

@@ -52,7 +52,7 @@ test_time_goes_to_the_line_on_top(void)
     CHECK_EQ(line[0].inclusive, line[0].own);
     CHECK(line[5].own >= 3 * MS);
     CHECK(line[1].inclusive >= line[5].inclusive);
-    CHECK(line[1].own < line[5].own);
+    CHECK(line[1].own <= line[1].inclusive - line[5].inclusive);
     CHECK_EQ(nbp_shadow_depth(shadow), 0);
     nbp_lines_release(lines);
 }
@@ -100,6 +100,7 @@ test_suspended_time_is_kept_apart(void)
 {
     nbp_lines *lines = new_lines();
     nbp_shadow *shadow = nbp_lines_shadow(lines, 1, 100);
+    int64_t begin = nbp_clock_now_ns(NBP_CLOCK_WALL);
     nbp_shadow_enter(shadow, &frame[0], 0, NULL);
     nbp_shadow_line(shadow, &frame[0], 3, NULL);
     nbp_shadow_suspend(shadow, &frame[0], NULL);
@@ -107,9 +108,10 @@ test_suspended_time_is_kept_apart(void)
     wait_ms(3);
     nbp_shadow_resume(shadow, &frame[0], 3, NULL);
     nbp_shadow_leave(shadow, &frame[0], NULL);
+    int64_t passed = nbp_clock_now_ns(NBP_CLOCK_WALL) - begin;
     CHECK_EQ(shadow->lines[3].hits, 1);
     CHECK(shadow->lines[3].suspended >= 3 * MS);
-    CHECK(shadow->lines[3].inclusive < 2 * MS);
+    CHECK(shadow->lines[3].inclusive + shadow->lines[3].suspended <= passed);
     CHECK_EQ(lines->suspended.count, 0);
     nbp_lines_release(lines);
 }
@@ -430,11 +432,11 @@ test_ticks_are_as_long_as_they_say(void)
     bool counter = nbp_ticks_has_counter();
     nbp_moment origin = nbp_ticks_moment(counter);
     double length = nbp_ticks_length_ns(counter, origin);
-    int64_t ticks = nbp_ticks_now(counter);
-    int64_t ns = nbp_clock_now_ns(NBP_CLOCK_WALL);
+    nbp_moment before = nbp_ticks_moment(counter);
     wait_ms(20);
-    double passed = (double)(nbp_ticks_now(counter) - ticks) * length;
-    CHECK_NEAR(passed / (double)(nbp_clock_now_ns(NBP_CLOCK_WALL) - ns), 1.0, 0.05);
+    nbp_moment after = nbp_ticks_moment(counter);
+    double passed = (double)(after.ticks - before.ticks) * length;
+    CHECK_NEAR(passed / (double)(after.ns - before.ns), 1.0, 0.05);
 }
 
 int

@@ -14,6 +14,8 @@
 
 enum { MANY = 200 };
 static const int64_t second_ns = 1000000000;
+/* What is drawn whole is not to depend on how busy the machine is. */
+static const int64_t patience_ns = 100000000000;
 static const char *program;
 
 /* Draws `count` boxes with one label, in a chain. */
@@ -29,7 +31,7 @@ draw_chain(const char *shape, const char *label, size_t count, nbp_drawn *drawn)
     }
     nbp_picture picture = {
         .nodes = nodes, .node_count = count, .edges = edges, .edge_count = count - 1};
-    return nbp_picture_draw(&picture, program, 2 * second_ns, drawn);
+    return nbp_picture_draw(&picture, program, patience_ns, drawn);
 }
 
 static size_t
@@ -207,7 +209,7 @@ test_a_dense_graph_is_drawn_in_part(void)
     nbp_drawn drawn;
     int64_t start_ns = nbp_clock_now_ns(NBP_CLOCK_WALL);
     CHECK_EQ(draw_random(2000, 20000, program, 2 * second_ns, &drawn), NBP_OK);
-    CHECK(nbp_clock_now_ns(NBP_CLOCK_WALL) - start_ns < 30 * second_ns);
+    CHECK(nbp_clock_now_ns(NBP_CLOCK_WALL) - start_ns < patience_ns);
     CHECK(drawn.nodes > 0 && drawn.nodes <= NBP_PICTURE_NODES);
     CHECK_EQ(count_of(drawn.svg, "class=\"node\""), drawn.nodes);
     CHECK_EQ(count_of(drawn.svg, "class=\"edge\""), drawn.edges);
@@ -235,13 +237,11 @@ test_a_program_that_fails_or_hangs_is_ended(void)
     nbp_attributes_list nodes[MANY] = {0};
     nbp_picture picture = {.nodes = nodes, .node_count = MANY};
     nbp_drawn drawn;
-    int64_t now = nbp_clock_now_ns(NBP_CLOCK_WALL);
-    CHECK_EQ(nbp_drawer_draw("/bin/false", &picture, now + 10 * second_ns, &drawn),
-             NBP_CRASHED);
-    CHECK_EQ(nbp_drawer_draw("/bin/echo", &picture, now + 10 * second_ns, &drawn),
-             NBP_CRASHED);
-    CHECK_EQ(nbp_drawer_draw("/bin/cat", &picture, now + second_ns / 5, &drawn),
-             NBP_CRASHED); /* it answers with the request */
+    int64_t now = nbp_clock_now_ns(NBP_CLOCK_WALL), later = now + patience_ns;
+    CHECK_EQ(nbp_drawer_draw("/bin/false", &picture, later, &drawn), NBP_CRASHED);
+    CHECK_EQ(nbp_drawer_draw("/bin/echo", &picture, later, &drawn), NBP_CRASHED);
+    /* It answers with the request. */
+    CHECK_EQ(nbp_drawer_draw("/bin/cat", &picture, later, &drawn), NBP_CRASHED);
     CHECK_EQ(nbp_drawer_draw(program, &picture, now, &drawn), NBP_TIMEOUT);
     CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1); /* no process is left */
 }

@@ -185,15 +185,28 @@ new_sampler(world *around)
     return sampler;
 }
 
-/* Waits, working now and then, until there are as many looks as that. */
-static void
-wait_for_rounds(nbp_sampler *sampler, uint64_t rounds)
+/* How many looks came to something: those at a thread that waits for a processor leave
+ * no sample. With the lock. */
+static uint64_t
+count_answers(nbp_sampler *sampler)
 {
-    for (int i = 0; i < 5000; i++) {
+    const nbp_sampletree *tree = nbp_sampler_tree(sampler);
+    uint64_t sum = nbp_sampler_statistics(sampler).torn;
+    for (size_t i = 0; i < tree->n_threads; i++) {
+        sum += tree->threads[i].samples + tree->threads[i].torn;
+    }
+    return sum;
+}
+
+/* Waits, working now and then, until there are as many of them as that. */
+static void
+wait_for_answers(nbp_sampler *sampler, uint64_t answers)
+{
+    for (int i = 0; i < 60000; i++) {
         nbp_sampler_lock(sampler);
-        uint64_t now = nbp_sampler_statistics(sampler).rounds;
+        uint64_t now = count_answers(sampler);
         nbp_sampler_unlock(sampler);
-        if (now >= rounds) {
+        if (now >= answers) {
             return;
         }
         wait_ms(1);
@@ -208,7 +221,7 @@ test_a_stack_becomes_a_path(void)
     nbp_sampler *sampler = new_sampler(around);
     CHECK_EQ(nbp_sampler_start(sampler, 0, 0), NBP_OK);
     CHECK_EQ(nbp_sampler_start(sampler, 0, 0), NBP_INVALID);
-    wait_for_rounds(sampler, 20);
+    wait_for_answers(sampler, 20);
     nbp_sampler_stop(sampler);
     nbp_sampler_stop(sampler);
     CHECK(!nbp_sampler_is_running(sampler));
@@ -222,7 +235,6 @@ test_a_stack_becomes_a_path(void)
     CHECK_EQ(tree->nodes[1].parent, 0);
     CHECK(strcmp(nbp_codebook_at(book, tree->nodes[1].function)->name, "outer") == 0);
     CHECK_EQ(tree->nodes[2].parent, 1);
-    /* Looks at a thread that waits for a processor leave no sample. */
     CHECK(tree->nodes[2].samples > 0);
     CHECK(tree->nodes[2].samples <= nbp_sampler_statistics(sampler).rounds);
     CHECK_EQ(tree->n_places, 1);
@@ -241,7 +253,7 @@ test_only_what_is_above_the_base_is_kept(void)
     world *around = new_world();
     nbp_sampler *sampler = new_sampler(around);
     nbp_sampler_start(sampler, 1, (uintptr_t)&around->frames[0]);
-    wait_for_rounds(sampler, 5);
+    wait_for_answers(sampler, 5);
     nbp_sampler_stop(sampler);
     const nbp_sampletree *tree = nbp_sampler_tree(sampler);
     CHECK_EQ(tree->n_nodes, 2);
@@ -257,7 +269,7 @@ test_frames_that_have_not_begun_are_left_out(void)
     around->outer->first_traceable = 1;
     nbp_sampler *sampler = new_sampler(around);
     nbp_sampler_start(sampler, 0, 0);
-    wait_for_rounds(sampler, 3);
+    wait_for_answers(sampler, 3);
     nbp_sampler_stop(sampler);
     const nbp_sampletree *tree = nbp_sampler_tree(sampler);
     const nbp_codebook *book = nbp_sampler_book(sampler);
@@ -273,7 +285,7 @@ check_torn(world *around)
 {
     nbp_sampler *sampler = new_sampler(around);
     nbp_sampler_start(sampler, 0, 0);
-    wait_for_rounds(sampler, 3);
+    wait_for_answers(sampler, 3);
     nbp_sampler_stop(sampler);
     const nbp_sampletree *tree = nbp_sampler_tree(sampler);
     uint64_t samples = 0, torn = nbp_sampler_statistics(sampler).torn;
@@ -325,7 +337,7 @@ test_a_ring_of_frames_is_a_stack_cut_off(void)
     around->frames[0].caller = &around->frames[2];
     nbp_sampler *sampler = new_sampler(around);
     nbp_sampler_start(sampler, 0, 0);
-    wait_for_rounds(sampler, 3);
+    wait_for_answers(sampler, 3);
     nbp_sampler_stop(sampler);
     const nbp_sampletree *tree = nbp_sampler_tree(sampler);
     CHECK_EQ(tree->n_nodes, NBP_STACK_DEPTH + 2);
@@ -340,16 +352,16 @@ test_another_code_object_at_the_same_address_is_another_function(void)
     world *around = new_world();
     nbp_sampler *sampler = new_sampler(around);
     nbp_sampler_start(sampler, 0, 0);
-    wait_for_rounds(sampler, 5);
+    wait_for_answers(sampler, 5);
     nbp_sampler_lock(sampler);
     text *name = around->inner->qualname;
     around->inner->qualname = new_text("other", &text_type);
     /* The thread runs meanwhile, as one that changes its code must. */
     for (volatile int i = 0; i < 1000; i++) {
     }
-    uint64_t before = nbp_sampler_statistics(sampler).rounds;
+    uint64_t before = count_answers(sampler);
     nbp_sampler_unlock(sampler);
-    wait_for_rounds(sampler, before + 5);
+    wait_for_answers(sampler, before + 5);
     nbp_sampler_stop(sampler);
     const nbp_codebook *book = nbp_sampler_book(sampler);
     CHECK_EQ(nbp_codebook_count(book), 3);

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager, start_new_kernel
+from jupyter_client.manager import KernelManager
 
+from ..kernels import PATIENCE_S, connected, started
 from ..patience import at_best
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_PATIENCE_S = 60
 
 pytestmark = pytest.mark.kernel
 
@@ -40,7 +40,7 @@ class Kernel:
             "displays": [],
             "error": None,
         }
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + PATIENCE_S
         while True:
             assert time.monotonic() < end, got
             try:
@@ -66,15 +66,15 @@ class Kernel:
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    home = str(tmp_path_factory.mktemp("ipython"))
+    home = tmp_path_factory.mktemp("kernel")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", home)
-        manager, client = start_new_kernel(kernel_name="python3")
-    try:
-        yield Kernel(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        patch.setenv("IPYTHONDIR", str(home))
+        with started(home) as manager:
+            client = connected(manager)
+            try:
+                yield Kernel(manager, client)
+            finally:
+                client.stop_channels()
 
 
 def test_result_is_displayed_once_with_its_whole_text(kernel: Kernel) -> None:
@@ -189,7 +189,7 @@ def test_a_coroutine_that_never_yields_is_interrupted(kernel: Kernel) -> None:
 def test_completion_in_the_kernel(kernel: Kernel) -> None:
     message = kernel.client.complete("%timeit --bu")
     while True:
-        reply = kernel.client.get_shell_msg(timeout=_PATIENCE_S)
+        reply = kernel.client.get_shell_msg(timeout=PATIENCE_S)
         if reply["parent_header"].get("msg_id") == message:
             break
     assert reply["content"]["matches"] == ["--budget"]

@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from nbprobe import registry
 
+from ..patience import at_best
 from .shells import Session, bare, session
 
 __all__ = ["bare", "session"]
@@ -92,6 +93,7 @@ def test_unload_leaves_nothing(session: Session) -> None:
     assert session.complete("%timeit --bu") == []
 
 
+@at_best
 def test_settings_can_be_set_before_the_magic_is_used(bare: Session) -> None:
     bare.run("%load_ext nbprobe")
     bare.run("%config TimeitMagics.budget = 0.002")

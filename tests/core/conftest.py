@@ -12,12 +12,17 @@ import pytest
 def count_blocks_left_by(use: Callable[[], object]) -> int:
     for _ in range(50):  # fills the interpreter's own caches
         use()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(300):
-        use()
-    gc.collect()
-    return sys.getallocatedblocks() - before
+    least = sys.maxsize
+    for _ in range(4):  # other threads may allocate as well: a leak is there each time
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(300):
+            use()
+        gc.collect()
+        least = min(least, sys.getallocatedblocks() - before)
+        if least < 20:
+            break
+    return least
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import nbprobe
 from nbprobe.dis import Disassembly, disassemble
 
 from ..cell.shells import Session, bare, session
+from ..patience import at_best
 
 __all__ = ["bare", "session"]
 
@@ -117,6 +118,7 @@ def test_a_cell_without_a_function_is_not_run(session: Session) -> None:
 
 
 @pytest.mark.parametrize("profiler", ["prun --sample -q", "prun -q"])
+@at_best
 def test_heat_comes_from_the_latest_profile(session: Session, profiler: str) -> None:
     session.run(DEFINE)
     session.run(f"%{profiler} for _ in range(20_000): total(points)")

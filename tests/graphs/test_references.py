@@ -271,7 +271,8 @@ def drawing_threads() -> Iterator[tuple[Callable[[], None], list[int]]]:
     def draw() -> None:
         for count in (30, 60):
             kept = [edge for edge in edges if edge[0] < count and edge[1] < count]
-            svg, boxes, _ = _core.draw(nodes[:count], kept[:count], {})
+            # As long as it takes: in less time less would be drawn on a busy machine.
+            svg, boxes, _ = _core.draw(nodes[:count], kept[:count], {}, 100.0)
             ElementTree.fromstring(svg)
             answers.append(len(boxes))
 
@@ -364,7 +365,7 @@ def test_our_own_lists_are_not_among_the_holders() -> None:
 def wait_with(given: object, started: threading.Event, done: threading.Event) -> None:
     theirs = given
     started.set()
-    done.wait(10)
+    done.wait(90)
     assert theirs
 
 
@@ -387,7 +388,7 @@ def test_running_functions_are_shown_with_their_variables() -> None:
     started, done = threading.Event(), threading.Event()
     thread = threading.Thread(target=wait_with, args=(leaf, started, done))
     thread.start()
-    started.wait(10)
+    started.wait(90)
     graph = graphs.show_backrefs([leaf], max_depth=1)
     done.set()
     thread.join()

@@ -8,6 +8,9 @@ from typing import Any
 
 import ipyparallel
 import pytest
+from traitlets.config import Config
+
+from ..kernels import PATIENCE_S
 
 #: The engines that all tests may use, and one that may be killed by one of them.
 ENGINES = (0, 1, 2, 3)
@@ -19,12 +22,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A client of a controller with five engines, in this Python's processes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        number = len(ENGINES) + 1
         cluster = ipyparallel.Cluster(
-            n=len(ENGINES) + 1, log_level=logging.ERROR, delay=0
+            n=number,
+            log_level=logging.ERROR,
+            delay=0,
+            config=Config(ControllerLauncher={"connection_info_timeout": PATIENCE_S}),
         )
-        client = cluster.start_and_connect_sync()
+        cluster.start_cluster_sync()
         try:
+            client = cluster.connect_client_sync(timeout=PATIENCE_S)
+            client.wait_for_engines(number, timeout=PATIENCE_S, interactive=False)
             yield client
+            client.close()
         finally:
             cluster.stop_cluster_sync()
-            client.close()

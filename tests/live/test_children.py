@@ -218,6 +218,7 @@ def test_forks_in_the_middle_of_pushes(run: Run, monkeypatch: Any) -> None:
     assert outer.snapshots > 20
 
 
+@at_best
 def test_one_that_is_killed_is_missing_its_last_moments(run_both: Run) -> None:
     result = run_both(
         "p = context.Process(target=works.work_and_die, args=(900,)); p.start(); p.join()",

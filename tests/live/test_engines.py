@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-import time
 from typing import Any
 
 import ipyparallel
@@ -26,6 +25,7 @@ from nbprobe.prun.view_engines import spread
 from nbprobe.timeit import Comparison
 
 from ..cell.shells import Session, bare, session
+from ..patience import at_best, wait_until
 from .clusters import ENGINES, VICTIM, client
 
 __all__ = ["bare", "client", "session"]
@@ -96,16 +96,19 @@ def test_the_whole_is_the_sum_of_the_parts(connected: Session) -> None:
 
 
 def test_the_view_says_how_even_it_is(connected: Session) -> None:
-    ran = connected.run("%prun --engines view work(share)")
+    ran = connected.run("%prun --engines -v profile view work(share)")
     assert ran.error is None
     assert "4 engines: 4 finished" in ran.stdout
     lines = ran.stdout.splitlines()
     (row,) = (line for line in lines if line.startswith("engine 3"))
     assert row.split()[-1] == "finished"
     (even,) = (line for line in lines if line.startswith("time of each: "))
-    assert "at the most (engine 3), imbalance " in even
-    markup = connected.run("%prun -q -o --engines view work(share)").value
-    assert "Own time by process" in markup._repr_mimebundle_()["text/html"]
+    # Of clocks, not of counts: on a busy machine it need not be the one with the most.
+    profile = connected.names["profile"]
+    times = {label: part.total_ns for label, part in profile.by_process().items()}
+    most = max(times, key=lambda label: times[label])
+    assert f"at the most ({most}), imbalance " in even
+    assert "Own time by process" in profile._repr_mimebundle_()["text/html"]
 
 
 def test_imbalance_is_the_most_over_the_mean() -> None:
@@ -116,6 +119,7 @@ def test_imbalance_is_the_most_over_the_mean() -> None:
     assert Balance.of({"a": 0.0}).imbalance == 0.0
 
 
+@at_best
 def test_functions_that_others_wait_for_come_first(connected: Session) -> None:
     connected.run("%px import time")
     result = connected.run(
@@ -252,15 +256,13 @@ def test_an_interrupt_shows_what_ran(
     connected.run("%px import pathlib, time")
 
     def interrupt() -> None:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("at *"))) < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(list(tmp_path.glob("at *"))) == 4)
         _thread.interrupt_main()
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     at = f"pathlib.Path({str(tmp_path)!r}, f'at {{share}}').touch()"
-    ran = connected.run(f"%prun --engines view work(4); {at}; time.sleep(90)")
+    ran = connected.run(f"%prun --engines view work(4); {at}; time.sleep(300)")
     thread.join()
     assert isinstance(ran.error, KeyboardInterrupt)
     assert "4 engines: 4 ended by an error" in ran.stdout

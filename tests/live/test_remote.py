@@ -237,7 +237,7 @@ def test_who_has_no_key_is_turned_away(collector: Collector) -> None:
 
 @pytest.mark.parametrize("damaged", ["no keys", "cut short", "another thing"])
 def test_a_child_that_cannot_send_runs_on_and_says_why(
-    collector: Collector, damaged: str
+    collector: Collector, damaged: str, tmp_path: Path
 ) -> None:
     said = {
         "no keys": json.dumps(
@@ -247,8 +247,9 @@ def test_a_child_that_cannot_send_runs_on_and_says_why(
         "another thing": "[1]",
     }
     environment = dict(collector.environment, NBPROBE_COLLECTOR=said[damaged])
-    before = os.listdir()
-    with start("print(6 * 7)", environment, stdout=-1, stderr=-1) as process:
+    with start(
+        "print(6 * 7)", environment, stdout=-1, stderr=-1, cwd=tmp_path
+    ) as process:
         out, error = process.communicate()
     assert (process.returncode, out) == (0, b"42\n")
     (line,) = error.decode().splitlines()
@@ -256,7 +257,7 @@ def test_a_child_that_cannot_send_runs_on_and_says_why(
         "nbprobe: this process is not profiled: ValueError: NBPROBE_"
     )
     assert collector.gathered().processes == ()
-    assert os.listdir() == before
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_file_of_the_users_is_no_configuration(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ..patience import at_best
+
 CODE = """%load_ext nbprobe
 %config LiveDisplay.after = 0.1
 import time
@@ -42,6 +44,7 @@ def read_all(fd: int) -> str:
     return b"".join(parts).decode()
 
 
+@at_best
 def test_a_terminal_has_one_line_that_the_result_replaces(
     environment: dict[str, str],
 ) -> None:

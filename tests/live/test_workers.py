@@ -17,6 +17,8 @@ from nbprobe import live
 from nbprobe.errors import EnginesError, MissingPackageError
 from nbprobe.prun.result import ProfileResult
 
+from ..kernels import PATIENCE_S
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of dask's, about its dependencies
     import dask
@@ -30,7 +32,13 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A client of four workers, each a process with one thread."""
     with (
         warnings.catch_warnings(),
-        dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
+        dask.config.set(
+            {
+                "temporary-directory": str(tmp_path_factory.mktemp("dask")),
+                "distributed.comm.timeouts.connect": f"{PATIENCE_S}s",
+                "distributed.comm.timeouts.tcp": f"{PATIENCE_S}s",
+            }
+        ),
         LocalCluster(
             n_workers=4,
             threads_per_worker=1,

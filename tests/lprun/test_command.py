@@ -114,7 +114,7 @@ def test_results_are_shown_and_merged(capsys: pytest.CaptureFixture[str]) -> Non
     assert code == 0
     assert "Timer unit: 0.001 s" in out
     assert re.search(r"\n +7 +9 .*for i in range", out)
-    assert re.search(r"\n +0\.00 seconds - script\.py:4 - work\n", out)
+    assert re.search(r"\n +\d+\.\d\d seconds - script\.py:4 - work\n", out)
     stream = io.StringIO()
     line_profiler.load_stats("a.lprof", "b.lprof").print(
         stream, 1e-3, stripzeros=True, summarize=True, sort=True
@@ -191,7 +191,7 @@ def test_quiet_and_verbose(capsys: pytest.CaptureFixture[str]) -> None:
 def test_results_are_written_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     Path("slow.py").write_text(
         "import os, time\n@profile\ndef f(): pass\nf()\n"
-        "end = time.time() + 20\n"
+        "end = time.time() + 90\n"
         "while not os.path.exists('slow.py.lprof') and time.time() < end:\n"
         "    time.sleep(0.05)\n"
         "print(os.path.exists('slow.py.lprof'))\n"

@@ -17,6 +17,8 @@ import pytest
 from nbprobe.__main__ import main
 from nbprobe.memit.recording import read
 
+from ..patience import at_best, wait_until
+
 PROGRAM = """
 import sys, time
 
@@ -113,6 +115,7 @@ def test_what_its_children_used_is_not_its_own(folder: Path) -> None:
     assert read("a.dat").main.peak_mib < 150
 
 
+@at_best
 def test_children_are_not_counted_twice(folder: Path) -> None:
     (folder / "forks").write_text(CHILDREN)
     command = ["-o", "a.dat", "-T", "0.05", sys.executable, "forks"]
@@ -177,7 +180,14 @@ def test_attach_by_number_and_by_name(
 
 def test_attach_ends_with_the_process(folder: Path) -> None:
     with subprocess.Popen(["sleep", "300"]) as process:
-        ending = threading.Timer(1.0, process.kill)
+
+        def end() -> None:
+            try:
+                wait_until((folder / "a.dat").exists)
+            finally:
+                process.kill()
+
+        ending = threading.Thread(target=end)
         ending.start()
         arguments = ["-T", "0.02", "-o", "a.dat", f"{process.pid}"]
         assert main(["mprof", "attach", *arguments]) == 0

@@ -27,7 +27,7 @@ HAS_MONITORING = sys.version_info >= (3, 12)
 
 
 # Threads of whoever runs the tests: pytest-xdist has one that listens.
-OTHERS = frozenset(sys._current_frames()) - {threading.get_ident()}
+OTHERS: set[int] = set()
 
 
 def busy(calls: Calls) -> tuple[list[Any], list[Any]]:
@@ -66,7 +66,12 @@ def loss(calls: Calls) -> tuple[int, ...]:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
+    OTHERS.clear()
+    OTHERS.update(sys._current_frames().keys() - {threading.get_ident()})
+    # What is collected is finalized, by calls that come when they come.
+    gc.disable()
     yield
+    gc.enable()
     assert sys.getprofile() is None
     assert threading.getprofile() is None
     if HAS_MONITORING:

@@ -24,7 +24,7 @@ def test_the_profile_is_displayed_once_with_its_whole_text(kernel: Kernel) -> No
 
 def test_a_comparison_is_displayed_after_it(kernel: Kernel) -> None:
     kernel.run("%prun -q --name first sorted([3, 1, 2])")
-    profile, difference = kernel.run("%prun --vs first sorted(range(10**5))")[
+    profile, difference = kernel.run("%prun --vs first sorted(range(10**6))")[
         "displays"
     ]
     assert "function calls" in profile["text/plain"]

@@ -81,8 +81,8 @@ def test_threads_have_their_own_counters() -> None:
         worker.join()
 
     result = profiled(work)
-    sizes = sorted(sum(thread.allocated_bytes) for thread in result.threads)
-    assert len(sizes) == 2
+    # The two that allocate most: those of whoever runs the tests may be beside them.
+    sizes = sorted(sum(thread.allocated_bytes) for thread in result.threads)[-2:]
     assert MEGABYTE <= sizes[0] < 2 * MEGABYTE
     assert 5 * MEGABYTE <= sizes[1] < 6 * MEGABYTE
 
@@ -115,7 +115,7 @@ def test_without_being_asked_nothing_is_counted() -> None:
 
 
 def test_columns_must_be_equally_long() -> None:
-    (thread,) = profiled(several).threads
+    thread, *_ = profiled(several).threads
     values = {name: getattr(thread, name) for name in Thread.__slots__}
     with pytest.raises(ValueError, match="equally long"):
         Thread(**values | {"allocated_bytes": (1,)})

@@ -392,7 +392,9 @@ def test_a_running_thread_has_its_name() -> None:
     result = profile.result()
     stop.set()
     worker.join()
-    assert [t.name for t in result.threads] == ["MainThread", "busy bee"]
+    # Beside them, perhaps, those of whoever runs the tests.
+    names = [t.name for t in result.threads]
+    assert names[0] == "MainThread" and names.count("busy bee") == 1
 
 
 def test_costs_are_plausible_and_subtracted() -> None:

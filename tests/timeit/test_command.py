@@ -16,6 +16,8 @@ import nbprobe
 from nbprobe.__main__ import COMMANDS, main
 from nbprobe.timeit import TimeitResult
 
+from ..patience import at_best
+
 STANDARD = re.compile(
     r"(\d+) loops?, best of (\d+): [\d.e+-]+ (nsec|usec|msec|sec) per loop"
 )
@@ -79,6 +81,7 @@ def test_verbose_shows_each_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["-n0", "-r1"]])
+@at_best
 def test_very_verbose_shows_what_was_tried(
     capsys: pytest.CaptureFixture[str], flags: list[str]
 ) -> None:
@@ -111,6 +114,7 @@ def test_process_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     assert nbprobe.load(file).clock == "cpu"
 
 
+@at_best
 def test_without_flags_it_measures_within_the_budget(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -129,6 +133,7 @@ def test_without_flags_it_measures_within_the_budget(
         (["--stat", "median"], "median"),
     ],
 )
+@at_best
 def test_our_options_show_our_text_only(
     capsys: pytest.CaptureFixture[str], flags: list[str], shown: str
 ) -> None:

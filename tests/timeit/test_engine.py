@@ -537,6 +537,7 @@ class TestConclude:
         assert result is not None
         assert result.estimate_ns == pytest.approx(14.8, abs=0.1)
 
+    @at_best
     def test_each_unit_has_a_pace(self) -> None:
         for statement in ("x = 1", "sum(range(10**4))"):
             code, body = together("pass", statement)

@@ -1,9 +1,10 @@
-"""Each file of tests of the heap runs in a fresh process of its own.
+"""Files of tests that run in a fresh process of their own.
 
-What a walk of the heap costs, and finds, is what is in the process: one that tests
-everything holds pandas, Jupyter and what other files have made. So the items are sent to
-a child, which is a pytest of one file, and its reports are passed on as if they were ours.
-What starts a kernel stays here, as does everything under a debugger.
+What a walk of the heap costs, and finds, is what is in the process, and so is what a
+collection costs: one that tests everything holds pandas, dask, Jupyter and what other files
+have made. Nor are there other files' threads. So the items are sent to a child, which is a
+pytest of one file, and its reports are passed on as if they were ours. What starts a kernel
+stays here, as does everything under a debugger.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+FOLDERS = [HERE / name for name in ("graphs", "lprun", "memit", "memory", "lines")]
+FILES = {HERE / "live" / "test_children_lines.py"}
 CHANNEL = "NBPROBE_TEST_CHANNEL"  # in a child: the descriptor of its end
+
+
+def is_apart(path: Path) -> bool:
+    """Whether a file of tests runs in a process of its own."""
+    return path in FILES or any(folder in path.parents for folder in FOLDERS)
 
 
 class Child:
@@ -106,7 +114,7 @@ class Parent:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        if HERE not in item.path.parents or item.get_closest_marker("kernel"):
+        if not is_apart(item.path) or item.get_closest_marker("kernel"):
             return None
         same = nextitem is not None and nextitem.path == item.path
         following = nextitem.nodeid if same and nextitem is not None else ""
@@ -161,7 +169,7 @@ class Runner:
         self.say(report._to_json())
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def configure(config: pytest.Config) -> None:
     """Take the part that this process has."""
     if CHANNEL in os.environ:
         descriptor = int(os.environ.pop(CHANNEL))
