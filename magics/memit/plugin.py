@@ -150,7 +150,7 @@ def _worst(sites: Sites, *, leaks: bool) -> list[str]:
     lines = []
     for site in sorted(filter(cost, sites.sites), key=cost, reverse=True)[:5]:
         places = [sites.places[number] for number in site.places]
-        named = "threads of libraries"
+        named = "libraries outside of the GIL"
         if places:
             place = next((place for place in places if place.users), places[0])
             named = f"{where(place)}  {place.text}"

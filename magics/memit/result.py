@@ -53,8 +53,8 @@ class Site:
     Attributes
     ----------
     places : tuple of int
-        Numbers of the result's places, the innermost first; empty for threads that run no
-        Python code, and for the smallest sites of very many, added up.
+        Numbers of the result's places, the innermost first; empty for what libraries take
+        without the GIL, and for the smallest sites of very many, added up.
     allocated_bytes, allocations : int
         In all.
     peak_bytes, peak_blocks : int
@@ -310,7 +310,7 @@ class MemoryResult(Result):
 
     @property
     def elsewhere(self) -> Site:
-        """What was allocated by no line: threads of libraries, and the smallest sites."""
+        """What is of no line: of libraries without the GIL, and the smallest sites."""
         total = Site((), 0, 0, 0, 0, 0, 0, 0, 0)
         for site in self.sites:
             if not site.places:

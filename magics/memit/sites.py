@@ -59,7 +59,7 @@ class Sites:
         rows: dict[_Key, tuple[int, ...]] = {}
         for way, figures in counted.table("traceback").items():
             users = tuple(_without_ours(way))
-            # A thread of a library runs no Python code, hence has no frames.
+            # Where a library has released the GIL there are no frames.
             if (way and not users) or any(frame[0] in _READING for frame in users):
                 continue
             earlier = rows.get(users)

@@ -29,8 +29,12 @@ def _verdict(before: int, after: int) -> str:
     if before <= 0 or after <= 0:
         return units.change(after - before)
     if after < before:
-        return f"{before / after:.3g}x less"
-    return f"{after / before:.3g}x more"
+        return f"{_times(before / after)} less"
+    return f"{_times(after / before)} more"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}x" if 1000 <= ratio < 1e9 else f"{ratio:.3g}x"
 
 
 def text(change: Change) -> str:

@@ -31,7 +31,7 @@ __all__ = [
 _LINES = 10
 _KINDS = 12
 _DEEPEST = 24
-_ELSEWHERE = "(threads of libraries, and smaller places)"
+_ELSEWHERE = "(libraries outside of the GIL, and smaller places)"
 
 # What is less than that is no matter: of the resident figure, and of all that was allocated.
 _NOTABLE = 2**20

@@ -75,6 +75,13 @@ def test_names_compare(session: Session) -> None:
     assert isinstance(session.names.get("_"), str | MemoryResult | Change | None)
 
 
+def test_a_large_ratio_is_written_out(session: Session) -> None:
+    session.run("%memit --name many [float(i) for i in range(10_000)]")
+    ran = session.run("%memit --vs many [bytes(1000)]")
+    assert re.search(r"\d,\d{3}x less", ran.stdout), ran.stdout
+    assert not re.search(r"e\+\d+x", ran.stdout)
+
+
 def test_leaks_name_the_holder(session: Session) -> None:
     session.run("cache = []\nclass Thing: pass\ndef handle(): cache.append(Thing())")
     ran = session.run("%memit --leaks handle()")

@@ -137,8 +137,8 @@ def test_threads_of_a_library_have_a_row(library: ctypes.CDLL) -> None:
     settings = Settings(native=True)
     result = measure_call(library.threads, (2,), {}, settings)
     assert 2 * 20_000 <= result.elsewhere.allocations <= result.run.allocations
-    assert "(threads of libraries" in text(result)
-    assert "(threads of libraries" in html(result)
+    assert "(libraries outside of the GIL" in text(result)
+    assert "(libraries outside of the GIL" in html(result)
 
 
 def test_only_counted(library: ctypes.CDLL) -> None:
