@@ -39,6 +39,9 @@ typedef struct {
     uintptr_t self;
     uintptr_t page_bytes;
     size_t exchanged;
+    nbp_import_places *places; /* to note them in; NULL: do not */
+    bool back;
+    bool is_begun;
 } exchange;
 
 /* One library. */
@@ -150,7 +153,15 @@ exchange_slot(exchange *self, const library *lib, const ElfW(Rela) * relocation)
         bool is_own =
             (uintptr_t)import->from >= lib->start && (uintptr_t)import->from < lib->end;
         if (bound == import->from || (self->unbound && is_unbound && !is_own)) {
+            nbp_import_places *places = self->places;
+            if (places != NULL && places->count == NBP_IMPORT_PLACES) {
+                return;
+            }
             self->exchanged += bind_slot(self, slot, import->to);
+            if (places != NULL) {
+                places->places[places->count].slot = slot;
+                places->places[places->count++].import = i;
+            }
         }
         return;
     }
@@ -194,6 +205,60 @@ nbp_imports_exchange(const nbp_import *imports, size_t count, bool unbound,
     return work.exchanged;
 }
 
+/* What is known is exchanged without a search; under the loader's lock, so that no
+ * library goes away meanwhile. */
+static bool
+exchange_places(const exchange *self, unsigned long long loaded,
+                unsigned long long unloaded)
+{
+    nbp_import_places *places = self->places;
+    if (!places->is_known || places->unloaded != unloaded ||
+        (places->loaded != loaded && !self->back)) {
+        places->count = 0;
+        places->loaded = loaded;
+        places->unloaded = unloaded;
+        places->is_known = !self->back; /* then only what was exchanged is found */
+        return false;
+    }
+    for (size_t i = 0; i < places->count; i++) {
+        const nbp_import *import = &self->imports[places->places[i].import];
+        void **slot = places->places[i].slot;
+        if (__atomic_load_n(slot, __ATOMIC_ACQUIRE) == import->from) {
+            bind_slot(self, slot, import->to);
+        }
+    }
+    return true;
+}
+
+static int
+exchange_known(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    exchange *self = arg;
+    if (!self->is_begun) {
+        self->is_begun = true;
+        if (exchange_places(self, info->dlpi_adds, info->dlpi_subs)) {
+            return 1;
+        }
+    }
+    return exchange_library(info, size, self);
+}
+
+void
+nbp_imports_exchange_known(nbp_import_places *places, const nbp_import *imports,
+                           size_t count, bool back, const void *self)
+{
+    exchange work = {
+        .imports = imports,
+        .count = count,
+        .unbound = !back,
+        .self = (uintptr_t)self,
+        .page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE),
+        .places = places,
+        .back = back,
+    };
+    dl_iterate_phdr(exchange_known, &work);
+}
+
 const char *
 nbp_imports_unavailable(void)
 {
@@ -211,6 +276,17 @@ nbp_imports_exchange(const nbp_import *imports, size_t count, bool unbound,
     (void)unbound;
     (void)self;
     return 0;
+}
+
+void
+nbp_imports_exchange_known(nbp_import_places *places, const nbp_import *imports,
+                           size_t count, bool back, const void *self)
+{
+    (void)places;
+    (void)imports;
+    (void)count;
+    (void)back;
+    (void)self;
 }
 
 const char *

@@ -25,6 +25,26 @@ typedef struct {
 size_t nbp_imports_exchange(const nbp_import *imports, size_t count, bool unbound,
                             const void *self);
 
+/* Places in import tables that are bound to functions of one list: found once, and
+ * again when libraries came or went. All zero: nothing is known yet. */
+enum { NBP_IMPORT_PLACES = 2048 };
+
+typedef struct {
+    struct {
+        void **slot;
+        size_t import; /* index of the list */
+    } places[NBP_IMPORT_PLACES];
+    size_t count;
+    bool is_known;             /* all of them, as long as the next two are the same */
+    unsigned long long loaded; /* libraries until then */
+    unsigned long long unloaded;
+} nbp_import_places;
+
+/* Exchanges as above, or puts back; what does not fit into the places stays as it is.
+ * Some microseconds when the places are known, else as long as above. */
+void nbp_imports_exchange_known(nbp_import_places *places, const nbp_import *imports,
+                                size_t count, bool back, const void *self);
+
 /* "" where it works; else one line that says why not. */
 const char *nbp_imports_unavailable(void);
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "allocators.h"
+#include "declared.h"
 #include "native.h"
 #include "state.h"
 
@@ -117,8 +118,14 @@ set_level(void)
     if (!native) {
         nbp_native_stop();
     }
+    if (level < NBP_ALLOC_EXACT) {
+        nbp_declared_stop();
+    }
     atomic_store(&nbp_alloc_booking.frames, frames);
     atomic_store(&nbp_alloc_booking.level, level);
+    if (level >= NBP_ALLOC_EXACT) {
+        nbp_declared_start();
+    }
     if (native) {
         nbp_native_start();
     }

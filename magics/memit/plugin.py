@@ -4,7 +4,7 @@
 ``@pytest.mark.limit_leaks("1 KB")``: bytes that are still allocated at the end.
 ``@pytest.mark.limit_allocations(1000)``: blocks that Python's allocators give in all.
 
-What libraries allocate by themselves, arrays of NumPy among it, is memory too.
+What libraries allocate by themselves is memory too.
 """
 
 from __future__ import annotations
