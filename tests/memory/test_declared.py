@@ -67,7 +67,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler is not None, "the extension was built by a compiler"
     path = folder / "declares.so"
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", source, "-o", path], check=True)
+    subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", source, "-o", path], check=True
+    )
     return path
 
 
@@ -173,7 +175,7 @@ def test_tracemalloc_hears_of_it_all_the_same(library: ctypes.PyDLL) -> None:
     [
         (lambda: numpy.ones(MB), 8 * MB),
         (lambda: numpy.zeros(MB), 8 * MB),
-        (lambda: numpy.ones(MB) + numpy.ones(MB), 16 * MB),
+        (lambda: [numpy.ones(MB), numpy.ones(MB)], 16 * MB),
     ],
 )
 def test_arrays_of_numpy_count(make: Callable[[], object], bytes_: int) -> None:
