@@ -15,6 +15,7 @@ import os
 import site
 import sys
 import sysconfig
+import textwrap
 import types
 import warnings
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ UNSURE = (
     "this text does not compile to the code that ran: the file was changed after the"
     " import, or a tool rewrote the code"
 )
+RELOADED = "as autoreload compiled it: without comments, lines counted from its first"
 NO_TEXT = "defined by exec() or eval(), which keep no text"
 UNREADABLE = "the file is not there any more, or cannot be read"
 
@@ -156,6 +158,9 @@ def is_users_file(file: str) -> bool:
 
 _NOTHING, _ALIKE, _MOVED, _EXACT = range(4)
 
+# What autoreload writes round a method.
+_RELOADED_CLASS = "__autoreload_class__"
+
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -180,6 +185,8 @@ class _File:
             for other in self._codes.values():
                 if _means_the_same(code, other):
                     return _MOVED, self._source(code, other.co_firstlineno, "")
+            if (reloaded := self._reloaded(code)) is not None:
+                return _MOVED, reloaded
         if self._is_alike(code):
             note = "" if is_kept(self._file) else UNSURE
             return _ALIKE, self._source(code, code.co_firstlineno, note)
@@ -234,6 +241,22 @@ class _File:
             found.setdefault(code, code)
             ahead += [each for each in code.co_consts if isinstance(each, CodeType)]
         return found
+
+    def _reloaded(self, code: CodeType) -> Source | None:
+        """Find a function of which IPython's autoreload has compiled the syntax alone."""
+        names = code.co_qualname.split(".")
+        is_method = names[0] == _RELOADED_CLASS
+        name = names[1] if is_method and len(names) > 1 else names[0]
+        for (_, other), node in self._definitions.items():
+            if other != name or isinstance(node, ast.ClassDef):
+                continue
+            text = ast.unparse(node)
+            if is_method:
+                text = f"class {_RELOADED_CLASS}:\n{textwrap.indent(text, '    ')}"
+            file = _File.read(self._file, text)
+            if code in file._codes:
+                return file._source(code, code.co_firstlineno, RELOADED)
+        return None
 
     def _is_alike(self, code: CodeType) -> bool:
         """Whether something of this name stands there, with all lines of the code."""

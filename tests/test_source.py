@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import linecache
 import os
 import runpy
 import sys
+import textwrap
 import types
 import zipfile
 from collections.abc import Iterator
@@ -385,3 +387,35 @@ def test_what_is_the_users() -> None:
     assert not is_users(pytest.raises.__code__)
     assert not is_users(source_of.__code__)
     assert isinstance(source_of(plain.__code__), Source)
+
+
+def test_what_autoreload_has_compiled(folder: Path) -> None:
+    """IPython's autoreload compiles the syntax of what was changed, in its file's name."""
+    path = folder / "reloaded.py"
+    path.write_text(TEXT)
+    module = importlib.import_module("reloaded")
+    assert text_of(module.plain)[0] == 3
+    path.write_text(
+        TEXT.replace("x + 1", "[x\n        for x in range(x)]  # more")
+        .replace("range(3)", "range(4)")
+        .replace("def plain", "# first\n\ndef plain")
+    )
+    definitions = {
+        each.name: each
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.FunctionDef)
+    }
+    made: dict[str, Any] = {}
+    plain = ast.unparse(definitions["plain"])
+    exec(compile(ast.parse(plain), path, "exec", dont_inherit=True), made)
+    method = textwrap.indent(ast.unparse(definitions["method"]), "    ")
+    text = f"class __autoreload_class__:\n{method}"
+    exec(compile(ast.parse(text), path, "exec", dont_inherit=True), made)
+    module.plain.__code__ = made["plain"].__code__
+    module.Thing.method.__code__ = made["__autoreload_class__"].method.__code__
+    assert text_of(module.plain) == (
+        1,
+        "def plain(x):\n    return [x for x in range(x)]",
+        source.RELOADED,
+    )
+    assert text_of(module.Thing.method) == (2, method, source.RELOADED)

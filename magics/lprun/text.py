@@ -270,6 +270,12 @@ def _write_rich(out: IO[str], numbered: Sequence[tuple[str, str]]) -> bool:
     grid = table.Table.grid()
     grid.add_row(left, "  ", right)
     terminal = console.Console(file=out, soft_wrap=True, color_system="standard")
+    # In less room, rich would wrap the figures and put them beside other lines.
+    columns = [
+        [len(cell.expandtabs()) for cell in column]
+        for column in zip(*numbered, strict=True)
+    ]
+    terminal.width = max(terminal.width, sum(map(max, columns)) + 2)
     terminal.print(grid)
     out.write("\n")
     return True

@@ -226,8 +226,8 @@ class Profile(Calls):
 
 def _figures(pair: Pair) -> tuple[int, int, float, float]:
     """Give calls, those within another, time with callees and own time, as cProfile does."""
-    nested = pair.calls - pair.primitive
-    return pair.calls, nested, pair.total_ns / 1e9, pair.self_ns / 1e9
+    nested = pair.entries - pair.primitive_entries
+    return pair.entries, nested, pair.total_ns / 1e9, pair.self_ns / 1e9
 
 
 def _names_of_threads(idents: list[int]) -> dict[int, str]:

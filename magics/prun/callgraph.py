@@ -106,14 +106,15 @@ def _box(label: Label, name: str, row: LabelRow, total: float) -> dict[str, str]
     if file != "~":
         lines.append(shorten(where(file, line).text, 28))
     lines.append(f"{share(row.total_ns, total)} (own {share(row.self_ns, total)})")
-    lines.append(f"{row.calls:,}x")
+    lines.append(_counted(row))
     size = 8 + 4 * whole**0.5
+    resumed = f", {units.plural(row.resumes, 'resumption')}" if row.resumes else ""
     return {
         "label": "\n".join(lines),
         "tooltip": (
             f"{short(name)}: {units.seconds(row.total_ns / 1e9)}, own"
-            f" {units.seconds(row.self_ns / 1e9)}, {units.plural(row.calls, 'call')};"
-            f" {file}:{line}"
+            f" {units.seconds(row.self_ns / 1e9)}, {units.plural(row.calls, 'call')}"
+            f"{resumed}; {file}:{line}"
         ),
         "shape": "box",
         "style": "filled,rounded",
@@ -124,6 +125,13 @@ def _box(label: Label, name: str, row: LabelRow, total: float) -> dict[str, str]
         "color": "#7a7a7a",
         "fontcolor": "#ffffff" if own >= 0.5 else "#1a1a1a",
     }
+
+
+def _counted(pair: Pair) -> str:
+    """Give the calls, or of a generator that others have called its resumptions."""
+    if pair.resumes and not pair.calls:
+        return f"{pair.resumes:,}x resumed"
+    return f"{pair.calls:,}x"
 
 
 def _fill(own: float) -> str:
@@ -137,7 +145,7 @@ def _fill(own: float) -> str:
 def _arrow(pair: Pair, total: float) -> dict[str, str]:
     weight = min(pair.total_ns / total, 1.0)
     return {
-        "label": f" {pair.calls:,}x\n {share(pair.total_ns, total)}",
+        "label": f" {_counted(pair)}\n {share(pair.total_ns, total)}",
         "fontname": _FONT,
         "fontsize": "8",
         "fontcolor": "#7a7a7a",

@@ -154,7 +154,7 @@ def callgrind(result: ProfileResult) -> str:
         lines.append(f"{line} {round(row.self_ns)}")
         for (file, callee_line, name), pair in callees[label]:
             lines += [f"cfl={_plain(file)}", f"cfn={_plain(name)}:{callee_line}"]
-            lines.append(f"calls={pair.calls} {callee_line}")
+            lines.append(f"calls={pair.entries} {callee_line}")
             lines.append(f"{line} {round(pair.total_ns)}")
         lines.append("")
     return "\n".join(lines)

@@ -22,27 +22,47 @@ class Pair:
     Attributes
     ----------
     calls, primitive : int
-        All of them, and those that are not part of a recursion; resumptions count too.
+        All of them, and those that are not part of a recursion.
+    resumes, primitive_resumes : int
+        The same of resumptions of a generator or coroutine, which are no calls here; pstats
+        takes them for calls.
     self_ns, total_ns : float
         Own time, and time with callees, of which recursion is counted once.
     size, blocks : int
         What was allocated, callees excluded: bytes and blocks; 0 when not counted.
     """
 
-    __slots__ = ("blocks", "calls", "primitive", "self_ns", "size", "total_ns")
+    __slots__ = (
+        *("calls", "primitive", "resumes", "primitive_resumes"),
+        *("self_ns", "total_ns", "size", "blocks"),
+    )
 
     def __init__(self) -> None:
-        self.calls = self.primitive = 0
+        self.calls = self.primitive = self.resumes = self.primitive_resumes = 0
         self.self_ns = self.total_ns = 0.0
         self.size = self.blocks = 0
 
-    def add(self, calls: int, self_ns: float, total_ns: float, nested: bool) -> None:
+    def add(
+        self, calls: int, resumes: int, self_ns: float, total_ns: float, nested: bool
+    ) -> None:
         """Add a node of the tree; nested: within another call of the same."""
         self.calls += calls
+        self.resumes += resumes
         self.self_ns += self_ns
         if not nested:
             self.primitive += calls
+            self.primitive_resumes += resumes
             self.total_ns += total_ns
+
+    @property
+    def entries(self) -> int:
+        """Calls as pstats counts them."""
+        return self.calls + self.resumes
+
+    @property
+    def primitive_entries(self) -> int:
+        """Those of them that are not part of a recursion."""
+        return self.primitive + self.primitive_resumes
 
 
 class Row(Pair, Generic[L]):
@@ -90,9 +110,9 @@ def _add_thread(
             if caller is not None:
                 running_pairs[caller, label] -= 1
             continue
-        calls = thread.calls[index] + thread.resumes[index]
+        figures = thread.calls[index], thread.resumes[index], own[index], total[index]
         row = found.setdefault(label, Row())
-        row.add(calls, own[index], total[index], running[label] > 0)
+        row.add(*figures, running[label] > 0)
         if thread.allocated_bytes:
             row.size += thread.allocated_bytes[index]
             row.blocks += thread.allocated_blocks[index]
@@ -100,7 +120,7 @@ def _add_thread(
         if caller is not None:
             pair = row.callers.setdefault(caller, Pair())
             nested = running_pairs[caller, label] > 0
-            pair.add(calls, own[index], total[index], nested)
+            pair.add(*figures, nested)
             running_pairs[caller, label] += 1
 
 
@@ -120,16 +140,16 @@ def as_stats(found: Mapping[Label, LabelRow]) -> pstats.Stats:
     for label, row in found.items():
         callers = {
             caller: (
-                pair.calls,
-                pair.primitive,
+                pair.entries,
+                pair.primitive_entries,
                 pair.self_ns / 1e9,
                 pair.total_ns / 1e9,
             )
             for caller, pair in row.callers.items()
         }
         table[label] = (
-            row.primitive,
-            row.calls,
+            row.primitive_entries,
+            row.entries,
             row.self_ns / 1e9,
             row.total_ns / 1e9,
             callers,

@@ -168,7 +168,7 @@ def allocation_table(
             share(row.size, total),
             f"{row.blocks:,}",
             units.memory(round(row.size / max(row.calls, 1))),
-            f"{row.calls:,}",
+            _counted(row),
             one_line(short(names[label])),
             where(*label[:2]),
         )
@@ -179,18 +179,28 @@ def allocation_table(
     return Titled("By allocations", Table(_ALLOCATED, tuple(cells), more))
 
 
+def _counted(row: Pair) -> str | Hint:
+    """Give the calls; of a recursion also those from outside, as pstats does."""
+    calls = f"{row.calls:,}"
+    if row.primitive != row.calls:
+        calls += f"/{row.primitive:,}"
+    if not row.resumes:
+        return calls
+    return Hint(calls, f"and {units.plural(row.resumes, 'resumption')}")
+
+
 def _cells(
     label: Label, name: str, row: Pair, total: float, margin: Margin | None
 ) -> tuple[str | Hint, ...]:
     file, line, _ = label
-    calls = f"{row.calls:,}"
+    calls: str | Hint = f"{row.calls:,}"
     last = units.seconds(row.self_ns / 1e9 / max(row.calls, 1))
     if margin is not None:
         # Samples that met it several times, in a recursion, count once.
         calls = f"{row.primitive:,}"
         last = margin(row.self_ns / total if total > 0 else 0.0)
-    elif row.primitive != row.calls:
-        calls += f"/{row.primitive:,}"
+    else:
+        calls = _counted(row)
     return (
         calls,
         units.seconds(row.self_ns / 1e9),

@@ -45,12 +45,27 @@ def printed(show: Any, *arguments: Any, **keywords: Any) -> str:
         {"rich": True},
     ],
 )
-def test_table_is_line_profilers(options: dict[str, Any]) -> None:
+def test_table_is_line_profilers(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     options["config"] = False
+    monkeypatch.setenv("COLUMNS", "200")  # of a terminal in which rich cuts nothing off
     theirs = printed(line_profiler.show_text, TIMINGS, 1e-9, **options)
     ours = printed(show_text, TIMINGS, 1e-9, **options)
     assert ours == theirs
     assert "Line Contents" in ours or not options.get("details", True)
+
+
+def test_rich_keeps_figures_beside_their_lines_where_there_is_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rows(**options: Any) -> list[str]:
+        text = printed(show_text, TIMINGS, 1e-9, config=False, **options)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        return [line.rstrip() for line in plain.splitlines() if line.strip()]
+
+    monkeypatch.setenv("COLUMNS", "60")
+    assert rows(rich=True) == rows()
 
 
 def test_table_of_a_run_is_line_profilers() -> None:

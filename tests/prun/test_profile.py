@@ -7,6 +7,7 @@ import gc
 import html.parser
 import json
 import pstats
+import re
 import sys
 import threading
 import time
@@ -22,8 +23,11 @@ from nbprobe.errors import ResultFileError
 from nbprobe.prun import Function, Profile, ProfileResult, Thread, run, runctx
 from nbprobe.prun.calibration import Costs, costs
 from nbprobe.prun.exports import callgrind, chrome_trace, collapsed, speedscope
-from nbprobe.prun.view_profile import report
+from nbprobe.prun.pairs import rows
+from nbprobe.prun.view_profile import names_of, report
+from nbprobe.prun.view_tables import function_tables
 from nbprobe.results import load
+from nbprobe.views.tables import Hint
 
 from . import corpus
 
@@ -459,3 +463,24 @@ def test_a_result_has_a_table() -> None:
     assert first["function"] == "<module>"
     assert (first["parent"], first["calls"], first["self_ns"]) == (-1, 1, 0.2e9)
     assert len(others) == 4
+
+
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+def test_a_resumption_is_a_call_to_pstats_and_to_nothing_else() -> None:
+    profile = Profile(builtins=False)
+    profile.runcall(lambda: sum(numbers(1000)))
+    result = profile.result()
+    row = rows(result)[result.functions[1].label]
+    assert (row.calls, row.resumes) == (1, 1000)
+    assert sum(each.calls for each in rows(result).values()) == result.calls == 2
+    # The built-in %prun has 1,001, and its table is our text.
+    table = re.findall(r"(\d+) .*\((.*)\)", str(result).split("ncalls")[1])
+    assert {name: calls for calls, name in table}["numbers"] == "1001"
+    assert {entry.callcount for entry in profile.getstats()} == {1, 1001}
+    cells = function_tables(rows(result), names_of(result.functions))[0].table.rows
+    (cell,) = (row[0] for row in cells if row[6] == "numbers")
+    assert cell == Hint("1", "and 1,000 resumptions")
+    assert result.diff(result).changes[0].calls[0] == 1
