@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +74,23 @@ def show(shell: InteractiveShell, result: Result) -> None:
         else:
             display(result)  # type: ignore[no-untyped-call]
     else:
-        print(result)
+        _print(str(result))
+
+
+def _print(text: str) -> None:
+    """Print a text; on a terminal, one that is longer than the screen goes to the pager.
+
+    So do the built-in ``%prun`` and line_profiler: what matters is at the top.
+    """
+    is_terminal = all(
+        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)
+    )
+    if is_terminal and text.count("\n") >= shutil.get_terminal_size().lines:
+        from IPython.core import page
+
+        page.page(text)
+    else:
+        print(text)
 
 
 @contextmanager

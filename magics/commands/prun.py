@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
@@ -10,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 from .. import script
+from ..errors import SamplingError
 from ..live.following import following
 from ..options import Option, OptionError, OptionTable, Parsed, new_path
 from ..prun import Profile, ProfileResult
@@ -23,6 +26,7 @@ from ..prun.options import (
     IGNORE,
     LIMITS,
     MEMORY,
+    SAMPLE,
     TASKS,
     THREADS,
     check,
@@ -30,6 +34,7 @@ from ..prun.options import (
     chosen,
     sort_key,
 )
+from ..prun.sampling import SampleRecording
 from ..runs import VS_NAME, Runs
 
 SUMMARY = "which functions take the time of a program; every flag of python -m cProfile"
@@ -64,6 +69,7 @@ TABLE = OptionTable(
         IGNORE,
         HIDE,
         *BUILTINS,
+        SAMPLE,
         VS_NAME,
         replace(EXPORT, convert=new_path),
         Option(
@@ -105,15 +111,14 @@ def main(argv: list[str]) -> int:
         return TABLE.refuse(error)
     if options.arguments[0].endswith(".prof") and not options.module:
         return _show_profile(options)
-    recording = Profile(
-        builtins=not options.no_builtins, tasks=options.tasks, memory=options.memory
-    )
     try:
-        code, result = _run(recording, options)
-    except script.ScriptError as error:
+        code, result = _run(options)
+    except (script.ScriptError, SamplingError) as error:
         return TABLE.refuse(error)
     try:
         _deliver(result, options, earlier)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"nbprobe prun: {error}", file=sys.stderr)
         return code or 1
@@ -135,8 +140,13 @@ def _show_profile(options: Parsed) -> int:
     return 0
 
 
-def _run(recording: Profile, options: Parsed) -> tuple[int, ProfileResult]:
+def _run(options: Parsed) -> tuple[int, ProfileResult]:
     """Run the program; give its exit code, and what was recorded however it ended."""
+    if options.sample is not None:
+        return _sampled(options)
+    recording = Profile(
+        builtins=not options.no_builtins, tasks=options.tasks, memory=options.memory
+    )
     times = [0, 0]
     children = children_of(options)
 
@@ -148,17 +158,7 @@ def _run(recording: Profile, options: Parsed) -> tuple[int, ProfileResult]:
             finally:
                 times[1] = perf_counter_ns()
 
-    interrupted, exit_code = False, 0
-    try:
-        script.run(options.arguments, module=options.module, execute=execute)
-    except script.ScriptError:
-        raise
-    except SystemExit as error:
-        exit_code = script.report(error)
-    except BaseException as error:
-        exit_code = script.report(error)
-        interrupted = True
-    sys.stdout.flush()
+    exit_code, interrupted = _execute(options, execute)
     result = recording.result(
         " ".join(options.arguments),
         interrupted=interrupted,
@@ -167,18 +167,50 @@ def _run(recording: Profile, options: Parsed) -> tuple[int, ProfileResult]:
     return exit_code, chosen(with_children(result, children), options)
 
 
+def _sampled(options: Parsed) -> tuple[int, ProfileResult]:
+    recording = SampleRecording(options.sample)
+
+    def execute(code: CodeType, names: dict[str, Any]) -> None:
+        recording.runcode(code, names, names)
+
+    exit_code, interrupted = _execute(options, execute)
+    result = recording.result(" ".join(options.arguments), interrupted=interrupted)
+    return exit_code, chosen(result, options)
+
+
+def _execute(
+    options: Parsed, execute: Callable[[CodeType, dict[str, Any]], None]
+) -> tuple[int, bool]:
+    """Give the program's exit code, and whether an exception ended it."""
+    interrupted, exit_code = False, 0
+    try:
+        script.run(options.arguments, module=options.module, execute=execute)
+    except (script.ScriptError, SamplingError):
+        raise
+    except SystemExit as error:
+        exit_code = script.report(error)
+    except BaseException as error:
+        exit_code = script.report(error)
+        interrupted = True
+    # Who reads it may have gone; then the files of the options are still wanted.
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    return exit_code, interrupted
+
+
 def _deliver(
     result: ProfileResult, options: Parsed, earlier: ProfileResult | None
 ) -> None:
+    # The files first: who reads the table may have had enough of it, as `head` has.
     if options.output:
         result.dump_stats(options.output)
-    else:
-        print(result)
-    if earlier is not None:
-        print(f"\n{chosen(earlier, options).diff(result)}")
     if options.export:
         result.export(options.export)
     if options.html:
         result.to_html(Path(options.html))
     if options.json:
         result.save(options.json)
+    if not options.output:
+        print(result)
+    if earlier is not None:
+        print(f"\n{chosen(earlier, options).diff(result)}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..code import Code
 from ..execution import Runnable
 from ..live.following import following
+from ..prun.threadnames import ThreadNames
 from .discovery import users_functions
 from .merging import with_children
 from .profiler import LineProfiler
@@ -76,8 +77,10 @@ def profile(
         own = profiler.result(code.source, only_hit=discover, ended_by=ended_by, **view)
         return with_children(own, follower)
 
+    names = ThreadNames()
     try:
         with (
+            names.noted(),
             _as_builtin(profiler),
             following(follower, partial(bequeath, profiler)),
         ):
@@ -87,6 +90,7 @@ def profile(
             finally:
                 profiler.enable_count = 0
                 profiler.disable()
+                recording.names.update(names.sure())
     except BaseException as error:
         if on_partial is not None:
             on_partial(result(type(error).__name__))

@@ -317,7 +317,12 @@ class Lprun(ToolMagics):
             with writing("%lprun", "-T", options.text):
                 Path(options.text).write_text(report(result) + "\n", encoding="utf-8")
             print(f"\n*** Profile printout saved to text file {options.text!r}.")
-        return profiler if options.profiler else delivered
+        if profiler is None or not options.profiler:
+            return delivered
+        if not (options.functions or options.modules):
+            # Of what nobody has named only what was called is of interest.
+            profiler.recording.forget_uncalled()
+        return profiler
 
 
 def _unit(text: str | None) -> tuple[float | None, tuple[str, ...]]:

@@ -38,12 +38,15 @@ class Recording:
     ----------
     engine : LineEngine
         It counts; nothing is switched on before `start`.
+    names : dict of int to str
+        Of threads that have ended, as far as somebody has noted them.
     """
 
     def __init__(
         self, *, memory: bool = False, native: bool = False, resident: bool = False
     ) -> None:
         self.engine = LineEngine(memory=memory, native=native, resident=resident)
+        self.names: dict[int, str] = {}
         self._native = native
         # By identity throughout: codes of equal text are equal, wherever they are from.
         self._roots: dict[int, tuple[CodeType, FunctionType | None]] = {}
@@ -164,13 +167,21 @@ class Recording:
         """Take the probes out."""
         self.engine.stop()
 
+    def forget_uncalled(self) -> None:
+        """Leave out from now on what has not been called until now."""
+        counted = _Tables(self.engine, self._aliases)
+        for key, (code, _) in list(self._roots.items()):
+            if not any(counted.lines(each) for each in _nested(code)):
+                del self._roots[key]
+
     def codes(self) -> list[CodeType]:
         """Give the codes that were registered, in that order, as they are without probes."""
         return [code for code, _ in self._roots.values()]
 
     def threads(self) -> dict[int, str]:
         """Name the threads that ran measured code: the main one first."""
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        names = {thread.ident or 0: thread.name for thread in threading.enumerate()}
+        names.update(self.names)
         main = threading.main_thread().ident
         idents = sorted(self.engine.threads(), key=lambda ident: (ident != main, ident))
         found: dict[int, str] = {}

@@ -22,7 +22,7 @@ from .result import Function, ProfileResult, Thread
 from .sampled import SampledLine, Sampling
 from .threadnames import ThreadNames, names_now
 
-__all__ = ["HZ", "sample"]
+__all__ = ["HZ", "SampleRecording", "sample"]
 
 HZ = 1000.0
 
@@ -69,7 +69,7 @@ def sample(
     --------
     py-spy, austin
     """
-    recording = _Recording(hz)
+    recording = SampleRecording(hz)
     run = runner(recording, code, globals=globals, locals=locals)
 
     def result(interrupted: bool) -> ProfileResult:
@@ -78,7 +78,7 @@ def sample(
     return concluded(run, result, on_partial, refusal=SamplingError)
 
 
-class _Recording:
+class SampleRecording:
     """A sampler round one piece of code; `execution.Recording`."""
 
     def __init__(self, hz: float) -> None:
@@ -89,9 +89,11 @@ class _Recording:
     def runcode(
         self, code: CodeType, globals: dict[str, Any], locals: Mapping[str, Any], /
     ) -> object:
+        """Sample code."""
         return self.runcall(exec, code, globals, locals)
 
     def runcall(self, func: Callable[..., Any], /, *args: Any) -> object:
+        """Sample a function."""
         sampler = self._sampler
         try:
             self._names.begin()
@@ -108,6 +110,7 @@ class _Recording:
             self._names.end()
 
     def result(self, statement: str, *, interrupted: bool) -> ProfileResult:
+        """Give what was seen."""
         rounds, skipped, _, cost_ns, ran_ns, slowed = self._sampler.stats()
         called, sampled, nodes, places = self._sampler.table()
         functions = [*(Function(*each) for each in called), _LOST]

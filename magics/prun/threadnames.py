@@ -74,6 +74,14 @@ class ThreadNames:
                     found[at] = replace(threads[at], name=name)
         return found
 
+    def sure(self) -> dict[int, str]:
+        """Name the threads whose number no other thread had meanwhile, as far as is known."""
+        return {
+            ident: noted[0][1]
+            for ident, noted in self._noted.items()
+            if len(noted) == 1 and ident not in self.before
+        }
+
     def of(self, ident: int, met_ns: int) -> str | None:
         """Name the thread that had a number when it was met, CLOCK_MONOTONIC."""
         began = [name for start, name in self._noted.get(ident, ()) if start <= met_ns]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+import io
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from IPython.core import page
 
 from nbprobe.options import OptionError
+from nbprobe.output import show
 from nbprobe.prun import Profile, ProfileResult
 from nbprobe.results import Result
 from nbprobe.runs import Runs, runs_of
@@ -69,3 +74,32 @@ def test_the_session_keeps_them_until_it_is_left(session: Session) -> None:
     assert runs_of(session.shell).names(Plain) == ["a"]
     session.run("%unload_ext nbprobe")
     assert not any(name.startswith("_nbprobe") for name in vars(session.shell))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_longer_than_a_terminal_goes_to_the_pager(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paged: list[str] = []
+    monkeypatch.setattr(page, "page", paged.append)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setenv("LINES", "20")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Profile() as profile:
+        ast.unparse(ast.parse("def f(x): return [y for y in x]"))
+    long = profile.result()
+    assert str(long).count("\n") > 20
+    # GIVEN a terminal and a file
+    for stream, long_goes_to_pager in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        # WHEN a long and a short result are shown
+        show(session.shell, long)
+        show(session.shell, replace(long, limits=("3",)))
+        # THEN the pager has the long one, of the terminal
+        assert paged == ([str(long)] if long_goes_to_pager else [])
+        assert stream.getvalue().count("Ordered by") == 2 - len(paged)
+        paged.clear()

@@ -6,6 +6,7 @@ import builtins
 import gc
 import re
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,26 @@ def test_the_profiler_is_returned(defined: Session) -> None:
     assert [len(rows) for rows in profiler.get_stats().timings.values()] == [2]
 
 
+def test_the_profiler_has_what_was_found_and_called(defined: Session) -> None:
+    profiler = defined.run("def other(): return 1\n%lprun -q -r leaf(4)").value
+    assert [name for _, _, name in profiler.get_stats().timings] == ["leaf"]
+    assert names(profiler.result()) == ["leaf"]
+
+
+def test_threads_that_ended_have_their_names(session: Session) -> None:
+    session.run(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def job(n): return n + 1\n"
+        "def pooled():\n"
+        "    with ThreadPoolExecutor(1, 'mine') as pool:\n"
+        "        return list(pool.map(job, range(3)))"
+    )
+    result = session.run("%lprun -o --threads pooled()").value
+    assert "mine_0" in result.threads
+    assert "Thread: mine_0" in str(result)
+    assert threading.Thread.start.__module__ == "threading"
+
+
 def test_profile_is_a_builtin_meanwhile(session: Session) -> None:
     cell = "%%lprun -q -r\n@profile\ndef f():\n    return 1\nf()"
     assert session.run(cell).error is None
@@ -166,7 +187,7 @@ def test_threads(defined: Session) -> None:
         "    t.start(); t.join(); leaf(2)"
     )
     ran = defined.run("%lprun -o --threads -f leaf both()")
-    assert "Thread: MainThread" in ran.stdout and "Thread: thread 2" in ran.stdout
+    assert "Thread: MainThread" in ran.stdout and "Thread: helper" in ran.stdout
     (function,) = ran.value.functions
     assert [line.hits for line in function.lines] == [2, 2]
     assert [[line.hits for line in table] for table in function.threads] == [[1, 1]] * 2

@@ -162,3 +162,41 @@ def test_wrong_use(
 ) -> None:
     assert main(["prun", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_files_are_written_though_nobody_reads_the_table(program: str) -> None:
+    Path(program).write_text("sorted([1])")
+    read, write = os.pipe()
+    os.close(read)
+    files = ["--html", "p.html", "--json", "p.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nbprobe", "prun", *files, program],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert Path("p.html").stat().st_size > 1000
+    assert isinstance(load("p.json"), ProfileResult)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_program_is_sampled(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(program).write_text("""
+import sys, time
+def wait():
+    while time.monotonic() < until:
+        pass
+until = time.monotonic() + 0.3
+wait()
+sys.exit(3)
+""")
+    assert main(["prun", "--sample", "--json", "p.json", program]) == 3
+    out = capsys.readouterr().out
+    assert "samples of" in out and "(wait)" in out
+    result = load("p.json")
+    assert isinstance(result, ProfileResult) and result.sampling is not None
+    names = {function.qualname for function in result.functions}
+    assert {"<module>", "wait"} <= names and "main" not in names
+    assert main(["prun", "--sample", "--children", program]) == 2
+    assert "leave out --children" in capsys.readouterr().err
