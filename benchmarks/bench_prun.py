@@ -4,7 +4,9 @@ Every workload runs plain and under every profiler in turns, many times, for a m
 or so at a time; processor time is measured and the fastest run of each counts, so that all
 of them meet the machine at its best. The *truth* about shares is
 what four functions take when they run plain, one after the other; *misattributed* is how
-many points of a hundred a profiler gives to the wrong one of them.
+many points of a hundred a profiler gives to the wrong one of them. *nobody* are nbprobe's
+events of sys.monitoring without anyone to receive them: the interpreter's own part of the
+cost, before it calls a profiler.
 
 Usage: python bench_prun.py [--turns N]
 """
@@ -185,6 +187,26 @@ def under_nbprobe_python_only(workload: Workload) -> float:
     return profile.runcall(timed, workload)
 
 
+def under_nobody(workload: Workload) -> float:
+    monitoring = sys.monitoring
+    events = monitoring.events
+    tool = monitoring.PROFILER_ID
+    monitoring.use_tool_id(tool, "nobody")
+    try:
+        monitoring.set_events(
+            tool,
+            events.PY_START
+            | events.PY_RESUME
+            | events.PY_RETURN
+            | events.PY_YIELD
+            | events.CALL,
+        )
+        return timed(workload)
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.free_tool_id(tool)
+
+
 def under_cprofile(workload: Workload) -> float:
     return cProfile.Profile().runcall(timed, workload)
 
@@ -213,6 +235,8 @@ PROFILERS: dict[str, Callable[[Workload], float]] = {
     "  --no-builtins": under_nbprobe_python_only,
     "cProfile": under_cprofile,
 }
+if sys.version_info >= (3, 12):
+    PROFILERS["nobody"] = under_nobody
 if yappi is not None:
     PROFILERS["yappi"] = under_yappi
 if Pyinstrument is not None:

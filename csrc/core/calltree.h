@@ -123,17 +123,21 @@ nbp_calltree_book(nbp_calltree *self, int64_t now)
     }
 }
 
-/* A call of `key` begins or goes on at `now`, under the call that runs. Returns 1 when
- * its node is new, 0 when it is not, -1 when the call is not recorded. */
-static inline int
-nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
-                   nbp_call_kind kind, nbp_enter_how how, int64_t now)
+/* Whether nbp_calltree_enter of this function, or nbp_calltree_leave of this
+ * activation, is the common case, which is done by the function below it and calls
+ * nothing. */
+static inline bool
+nbp_calltree_is_again(const nbp_calltree *self, const void *key)
+{
+    return self->top->node->recent->key == key && self->top < self->limit;
+}
+
+static inline void
+nbp_calltree_enter_again(nbp_calltree *self, const void *activation, nbp_enter_how how,
+                         int64_t now)
 {
     nbp_call_record *top = self->top;
     nbp_call_node *node = top->node->recent;
-    if (node->key != key || top >= self->limit) {
-        return nbp_calltree_enter_anew(self, activation, key, kind, how, now);
-    }
     nbp_calltree_book(self, now);
     if (how == NBP_ENTER_START) {
         node->calls++;
@@ -144,6 +148,31 @@ nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
     top[1].activation = activation;
     top[1].node = node;
     self->top = top + 1;
+}
+
+static inline bool
+nbp_calltree_is_turn(const nbp_calltree *self, const void *activation)
+{
+    return self->top->activation == activation && self->beyond == 0;
+}
+
+static inline void
+nbp_calltree_leave_in_turn(nbp_calltree *self, int64_t now)
+{
+    nbp_calltree_book(self, now);
+    self->top--;
+}
+
+/* A call of `key` begins or goes on at `now`, under the call that runs. Returns 1 when
+ * its node is new, 0 when it is not, -1 when the call is not recorded. */
+static inline int
+nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
+                   nbp_call_kind kind, nbp_enter_how how, int64_t now)
+{
+    if (!nbp_calltree_is_again(self, key)) {
+        return nbp_calltree_enter_anew(self, activation, key, kind, how, now);
+    }
+    nbp_calltree_enter_again(self, activation, how, now);
     return 0;
 }
 
@@ -152,12 +181,11 @@ nbp_calltree_enter(nbp_calltree *self, const void *activation, const void *key,
 static inline void
 nbp_calltree_leave(nbp_calltree *self, const void *activation, int64_t now)
 {
-    if (self->top->activation != activation || self->beyond > 0) {
+    if (!nbp_calltree_is_turn(self, activation)) {
         nbp_calltree_leave_out_of_turn(self, activation, now);
         return;
     }
-    nbp_calltree_book(self, now);
-    self->top--;
+    nbp_calltree_leave_in_turn(self, now);
 }
 
 /* An event that makes no node, for the subtraction of its cost. */

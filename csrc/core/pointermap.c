@@ -8,19 +8,11 @@ enum {
     LARGEST = 1 << 22, /* 100 MB: beyond it new keys are refused */
 };
 
-/* Objects are at least 16 bytes apart: the low bits say nothing. */
-static size_t
-home(const nbp_pointermap *self, const void *key)
-{
-    uint64_t hash = ((uint64_t)(uintptr_t)key >> 4) * 0x9E3779B97F4A7C15u;
-    return (size_t)(hash >> 20) & (self->capacity - 1);
-}
-
 /* Where `key` is, or the free place where it would go. The map has a free place. */
 static size_t
 find(const nbp_pointermap *self, const void *key)
 {
-    size_t at = home(self, key);
+    size_t at = nbp_pointermap_home(self, key);
     while (self->entries[at].key != NULL && self->entries[at].key != key) {
         at = (at + 1) & (self->capacity - 1);
     }
@@ -52,7 +44,8 @@ grow(nbp_pointermap *self)
 }
 
 bool
-nbp_pointermap_put(nbp_pointermap *self, const void *key, int64_t time, uint32_t number)
+nbp_pointermap_put_elsewhere(nbp_pointermap *self, const void *key, int64_t time,
+                             uint32_t number)
 {
     if (self->count * 2 >= self->capacity && !grow(self)) {
         return false;
@@ -81,7 +74,7 @@ close_gap(nbp_pointermap *self, size_t gap)
     size_t mask = self->capacity - 1;
     for (size_t at = (gap + 1) & mask; self->entries[at].key != NULL;
          at = (at + 1) & mask) {
-        size_t wanted = home(self, self->entries[at].key);
+        size_t wanted = nbp_pointermap_home(self, self->entries[at].key);
         if (((at - wanted) & mask) >= ((at - gap) & mask)) {
             self->entries[gap] = self->entries[at];
             gap = at;
@@ -91,11 +84,9 @@ close_gap(nbp_pointermap *self, size_t gap)
 }
 
 bool
-nbp_pointermap_take(nbp_pointermap *self, const void *key, nbp_pointer_entry *out)
+nbp_pointermap_take_elsewhere(nbp_pointermap *self, const void *key,
+                              nbp_pointer_entry *out)
 {
-    if (self->count == 0) {
-        return false;
-    }
     size_t at = find(self, key);
     if (self->entries[at].key == NULL) {
         return false;

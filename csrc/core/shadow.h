@@ -40,6 +40,17 @@ nbp_shadow_pass_memory(nbp_shadow *self, nbp_memory *memory)
  * next stretch. The event's cost is booked there as well: the part of it that lies
  * behind the clock's reading falls into the next stretch, but so did that of the event
  * before into this one. */
+static inline void
+nbp_shadow_book(nbp_shadow *self, int64_t now, int64_t cost)
+{
+    nbp_line *line = self->top->line;
+    line->own += now - self->last;
+    line->own_tool += cost;
+    self->last = now;
+    self->tool += cost;
+}
+
+/* The same as of now, which is returned. */
 static inline int64_t
 nbp_shadow_pass(nbp_shadow *self, int64_t cost, nbp_memory *memory)
 {
@@ -52,11 +63,7 @@ nbp_shadow_pass(nbp_shadow *self, int64_t cost, nbp_memory *memory)
         cost += later - now;
         now = later;
     }
-    nbp_line *line = self->top->line;
-    line->own += now - self->last;
-    line->own_tool += cost;
-    self->last = now;
-    self->tool += cost;
+    nbp_shadow_book(self, now, cost);
     return now;
 }
 
@@ -150,7 +157,46 @@ nbp_shadow_enter(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory 
     nbp_shadow_begin(self, line, now, memory != NULL);
 }
 
-/* The line that the frame is on already is not hit again. */
+/* The record on top goes over to `line`. */
+static inline void
+nbp_shadow_go_on(nbp_shadow *self, nbp_line *line, int64_t now, bool with_memory)
+{
+    nbp_shadow_end(self, now, with_memory);
+    line->hits++;
+    nbp_shadow_begin(self, line, now, with_memory);
+}
+
+/* A probe that finds the frame on its line already: the line is not hit again. */
+static inline void
+nbp_shadow_stay(nbp_shadow *self, nbp_line *line)
+{
+    line->own_tool += self->owner->costs.same;
+    self->tool += self->owner->costs.same;
+}
+
+/* What nbp_shadow_line does as a rule, without memory; false, and nothing is done, when
+ * it takes more. It calls nothing, so that no register has to be saved for it. */
+static inline bool
+nbp_shadow_line_at_once(nbp_shadow *self, const void *frame, uint32_t slot)
+{
+    const nbp_lines *owner = self->owner;
+    if (self->top->frame != frame || slot >= self->n_lines || !owner->has_counter) {
+        return false;
+    }
+    nbp_line *line = &self->lines[slot];
+    if (self->top->line == line) {
+        nbp_shadow_stay(self, line);
+        return true;
+    }
+    int64_t now = nbp_ticks_now(true);
+    if (now >= owner->pace.due) {
+        return false;
+    }
+    nbp_shadow_book(self, now, owner->costs.line);
+    nbp_shadow_go_on(self, line, now, false);
+    return true;
+}
+
 static inline void
 nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *memory)
 {
@@ -160,14 +206,11 @@ nbp_shadow_line(nbp_shadow *self, const void *frame, uint32_t slot, nbp_memory *
     }
     nbp_line *line = &self->lines[slot];
     if (self->top->line == line) {
-        line->own_tool += self->owner->costs.same;
-        self->tool += self->owner->costs.same;
+        nbp_shadow_stay(self, line);
         return;
     }
     int64_t now = nbp_shadow_pass(self, self->owner->costs.line, memory);
-    nbp_shadow_end(self, now, memory != NULL);
-    line->hits++;
-    nbp_shadow_begin(self, line, now, memory != NULL);
+    nbp_shadow_go_on(self, line, now, memory != NULL);
 }
 
 static inline void

@@ -6,6 +6,7 @@
 #include <structmember.h>
 
 #include "calls.h"
+#include "holder.h"
 #include "toolid.h"
 
 #if NBP_HAS_MONITORING
@@ -24,6 +25,14 @@ static inline nbp_calls *
 calls_of(PyObject *op)
 {
     return ((hook *)op)->calls;
+}
+
+/* A reference for an event that may ask a timer of the user's, which may end the
+ * recording: the hook is gone then, and must not be looked at again. */
+static inline nbp_calls *
+hold(PyObject *op)
+{
+    return (nbp_calls *)Py_NewRef(calls_of(op));
 }
 
 /* Every event begins with a code object. Users can get hold of a hook and call it. */
@@ -51,23 +60,51 @@ refuse(void)
     return NULL;
 }
 
-static PyObject *
-on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+/* The running thread where an event may take a short way; else NULL. */
+static inline const PyThreadState *
+thread_at_once(const nbp_calls *self)
+{
+    return self->wants_memory || self->tasks ? NULL : nbp_thread_at_once();
+}
+
+/* The long ways are kept apart: they need registers that a short one need not save. */
+static __attribute__((noinline)) PyObject *
+on_any_enter(PyObject *op, PyObject *const *args, size_t nargsf, nbp_enter_how how)
 {
     if (!is_event(args, nargsf, 2)) {
         return refuse();
     }
-    PyThreadState *thread = nbp_thread_state();
+    nbp_calls *self = hold(op);
+    PyThreadState *thread = nbp_thread_of_event();
     const void *frame = nbp_running_frame(thread);
-    if (calls_of(op)->wants_memory) {
-        discount_offset(calls_of(op), args, nargsf);
+    if (self->wants_memory) {
+        discount_offset(self, args, nargsf);
     }
-    if (calls_of(op)->tasks) {
-        nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
-                             NBP_ENTER_START);
+    if (self->tasks) {
+        nbp_calls_enter_task(self, thread, frame, (PyCodeObject *)args[0], how);
     }
-    nbp_calls_enter(calls_of(op), thread, frame, args[0], NULL, NBP_ENTER_START);
+    nbp_calls_enter(self, thread, frame, args[0], NULL, how);
+    Py_DECREF(self);
     return NBP_IMMORTAL_NONE;
+}
+
+static inline PyObject *
+on_enter(PyObject *op, PyObject *const *args, size_t nargsf, nbp_enter_how how)
+{
+    nbp_calls *self = calls_of(op);
+    const PyThreadState *thread = thread_at_once(self);
+    if (thread != NULL && PyVectorcall_NARGS(nargsf) >= 1 &&
+        nbp_calls_enter_at_once(self, thread, nbp_running_frame(thread), args[0],
+                                how)) {
+        return NBP_IMMORTAL_NONE;
+    }
+    return on_any_enter(op, args, nargsf, how);
+}
+
+static PyObject *
+on_start(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+{
+    return on_enter(op, args, nargsf, NBP_ENTER_START);
 }
 
 /* PY_RESUME, and PY_THROW, which resumes by raising. */
@@ -75,19 +112,23 @@ static PyObject *
 on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
           PyObject *Py_UNUSED(names))
 {
-    if (!is_event(args, nargsf, 2)) {
-        return refuse();
-    }
-    PyThreadState *thread = nbp_thread_state();
+    return on_enter(op, args, nargsf, NBP_ENTER_RESUME);
+}
+
+static __attribute__((noinline)) PyObject *
+on_any_leave(PyObject *op, PyObject *const *args, size_t nargsf)
+{
+    nbp_calls *self = hold(op);
+    PyThreadState *thread = nbp_thread_of_event();
     const void *frame = nbp_running_frame(thread);
-    if (calls_of(op)->wants_memory) {
-        discount_offset(calls_of(op), args, nargsf);
+    if (self->wants_memory) {
+        discount_offset(self, args, nargsf);
     }
-    if (calls_of(op)->tasks) {
-        nbp_calls_enter_task(calls_of(op), thread, frame, (PyCodeObject *)args[0],
-                             NBP_ENTER_RESUME);
+    nbp_calls_leave(self, thread, frame);
+    if (self->tasks) {
+        nbp_calls_leave_task(self, thread, frame);
     }
-    nbp_calls_enter(calls_of(op), thread, frame, args[0], NULL, NBP_ENTER_RESUME);
+    Py_DECREF(self);
     return NBP_IMMORTAL_NONE;
 }
 
@@ -95,16 +136,13 @@ on_resume(PyObject *op, PyObject *const *args, size_t nargsf,
 static PyObject *
 on_leave(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
 {
-    PyThreadState *thread = nbp_thread_state();
-    const void *frame = nbp_running_frame(thread);
-    if (calls_of(op)->wants_memory) {
-        discount_offset(calls_of(op), args, nargsf);
+    nbp_calls *self = calls_of(op);
+    const PyThreadState *thread = thread_at_once(self);
+    if (thread != NULL &&
+        nbp_calls_leave_at_once(self, thread, nbp_running_frame(thread))) {
+        return NBP_IMMORTAL_NONE;
     }
-    nbp_calls_leave(calls_of(op), thread, frame);
-    if (calls_of(op)->tasks) {
-        nbp_calls_leave_task(calls_of(op), thread, frame);
-    }
-    return NBP_IMMORTAL_NONE;
+    return on_any_leave(op, args, nargsf);
 }
 
 /* Borrowed: what a method that is bound is a method of. The interpreter unpacks it
@@ -115,31 +153,49 @@ function_of(PyObject *callable)
     return PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
 }
 
-static PyObject *
-on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+static void
+record_call(nbp_calls *self, PyObject *const *args, size_t nargsf)
 {
-    if (PyVectorcall_NARGS(nargsf) < 3) {
-        return refuse();
-    }
-    if (calls_of(op)->wants_memory) {
-        discount_offset(calls_of(op), args, nargsf);
+    if (self->wants_memory) {
+        discount_offset(self, args, nargsf);
     }
     PyObject *callable = function_of(args[2]);
     if (PyFunction_Check(callable)) {
         /* PY_START follows. */
-        return NBP_IMMORTAL_NONE;
+        return;
     }
-    PyThreadState *thread = nbp_thread_state();
+    PyThreadState *thread = nbp_thread_of_event();
     const void *key = nbp_native_key(callable);
     if (key == NULL) {
-        nbp_calls_other(calls_of(op), thread);
+        nbp_calls_other(self, thread);
     }
     else if (!nbp_calls_is_own(key)) {
-        nbp_calls_enter(calls_of(op), thread,
-                        nbp_native_activation(nbp_running_frame(thread)), key, callable,
-                        NBP_ENTER_START);
+        nbp_calls_enter(self, thread, nbp_native_activation(nbp_running_frame(thread)),
+                        key, callable, NBP_ENTER_START);
     }
+}
+
+static __attribute__((noinline)) PyObject *
+on_any_call(PyObject *op, PyObject *const *args, size_t nargsf)
+{
+    if (PyVectorcall_NARGS(nargsf) < 3) {
+        return refuse();
+    }
+    nbp_calls *self = hold(op);
+    record_call(self, args, nargsf);
+    Py_DECREF(self);
     return NBP_IMMORTAL_NONE;
+}
+
+static PyObject *
+on_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *Py_UNUSED(names))
+{
+    if (PyVectorcall_NARGS(nargsf) >= 3 && PyFunction_Check(args[2]) &&
+        !calls_of(op)->wants_memory) {
+        /* PY_START follows. */
+        return NBP_IMMORTAL_NONE;
+    }
+    return on_any_call(op, args, nargsf);
 }
 
 /* C_RETURN and C_RAISE. */
@@ -150,15 +206,16 @@ on_native_leave(PyObject *op, PyObject *const *args, size_t nargsf,
     if (!is_event(args, nargsf, 3)) {
         return refuse();
     }
-    if (calls_of(op)->wants_memory) {
-        discount_offset(calls_of(op), args, nargsf);
+    nbp_calls *self = hold(op);
+    if (self->wants_memory) {
+        discount_offset(self, args, nargsf);
     }
     const void *key = nbp_native_key(function_of(args[2]));
     if (key != NULL && !nbp_calls_is_own(key)) {
-        PyThreadState *thread = nbp_thread_state();
-        nbp_calls_leave(calls_of(op), thread,
-                        nbp_native_activation(nbp_running_frame(thread)));
+        PyThreadState *thread = nbp_thread_of_event();
+        nbp_calls_leave(self, thread, nbp_native_activation(nbp_running_frame(thread)));
     }
+    Py_DECREF(self);
     return NBP_IMMORTAL_NONE;
 }
 
@@ -220,12 +277,12 @@ new_hook(nbp_calls *self, vectorcallfunc callback)
     return (PyObject *)made;
 }
 
-/* An id that nobody uses: first those without a meaning of their own. The ids of
+/* An id that nobody uses: those without a meaning of their own. The ids of
  * profilers, coverage and debuggers are left to them. */
 static int
 take_tool(nbp_calls *self)
 {
-    static const int wanted[] = {4, 3, 5};
+    static const int wanted[] = {3, 4, 5}; /* an event of 3 takes a little less */
     int tool =
         nbp_toolid_take(wanted, sizeof(wanted) / sizeof(*wanted), "nbprobe calls");
     if (tool >= 0) {

@@ -118,6 +118,42 @@ nbp_calls_thread(nbp_calls *self, PyThreadState *thread)
                                                   : nbp_calls_find_thread(self, thread);
 }
 
+/* What the next two functions do as a rule; false, and nothing is done, when it takes
+ * more. They call nothing, so that no register has to be saved for them. */
+static inline bool
+nbp_calls_enter_at_once(nbp_calls *self, const PyThreadState *thread,
+                        const void *activation, const void *key, nbp_enter_how how)
+{
+    const nbp_call_thread *last = self->last;
+    if (!self->by_counter || last == NULL || last->id != thread->id ||
+        !nbp_calltree_is_again(last->tree, key)) {
+        return false;
+    }
+    int64_t now = nbp_ticks_now(true);
+    if (now >= self->pace.due) {
+        return false;
+    }
+    nbp_calltree_enter_again(last->tree, activation, how, now);
+    return true;
+}
+
+static inline bool
+nbp_calls_leave_at_once(nbp_calls *self, const PyThreadState *thread,
+                        const void *activation)
+{
+    const nbp_call_thread *last = self->last;
+    if (!self->by_counter || last == NULL || last->id != thread->id ||
+        !nbp_calltree_is_turn(last->tree, activation)) {
+        return false;
+    }
+    int64_t now = nbp_ticks_now(true);
+    if (now >= self->pace.due) {
+        return false;
+    }
+    nbp_calltree_leave_in_turn(last->tree, now);
+    return true;
+}
+
 /* A call begins or goes on. `native` is the callable of a function in C, or NULL. */
 static inline void
 nbp_calls_enter(nbp_calls *self, PyThreadState *thread, const void *activation,

@@ -3,6 +3,7 @@
 #include <Python.h>
 
 #include "calls.h"
+#include "holder.h"
 
 static int
 begin_change(nbp_calls *self)
@@ -25,6 +26,7 @@ start(nbp_calls *self)
     if (begin_change(self) < 0) {
         return -1;
     }
+    nbp_holder_find();
     int status = 0;
     if (self->wants_memory) {
         self->memory.level = NBP_ALLOC_COUNTS;

@@ -126,6 +126,12 @@ nbp_thread_state(void)
 #endif
 }
 
+/* Where an interpreter with a GIL keeps the thread that has it, as an address;
+ * from 3.12 on, where the function above is two calls by way of the linker's tables. */
+#if PY_VERSION_HEX >= 0x030C0000 && !defined(Py_GIL_DISABLED)
+#    define NBP_GIL_HOLDER(interpreter) (&(interpreter)->ceval.gil->last_holder)
+#endif
+
 /* The same, but NULL in a thread that has not the GIL: before 3.12 there was one thread
  * state to the process, that of whoever has it. */
 static inline PyThreadState *
@@ -141,7 +147,7 @@ nbp_attached_thread(void)
 }
 
 static inline const void *
-nbp_running_frame(PyThreadState *thread)
+nbp_running_frame(const PyThreadState *thread)
 {
     return NBP_THREAD_FRAME(thread);
 }

@@ -2,6 +2,7 @@
 #include "fallback.h"
 
 #include "compat.h"
+#include "holder.h"
 #include "probe.h"
 #include "shadow.h"
 
@@ -46,7 +47,7 @@ nbp_event_begin(PyObject *capsule, PyObject *code, nbp_event *out)
         (function->has_probes && code != function->original)) {
         return false;
     }
-    PyThreadState *thread = nbp_thread_state();
+    PyThreadState *thread = nbp_thread_of_event();
     out->function = function;
     out->frame = nbp_running_frame(thread);
     out->shadow = nbp_probe_shadow(engine->lines, thread);

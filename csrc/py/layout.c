@@ -282,6 +282,14 @@ skip_markers(nbp_frame *frame)
     return frame;
 }
 
+#ifdef NBP_GIL_HOLDER
+PyThreadState *const volatile *
+nbp_layout_holder(const PyThreadState *thread)
+{
+    return (PyThreadState *const volatile *)NBP_GIL_HOLDER(thread->interp);
+}
+#endif
+
 nbp_frame *
 nbp_layout_innermost(PyThreadState *thread)
 {

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "compat.h"
 #include "sites.h"
 #include "stacks.h"
 
@@ -53,6 +54,12 @@ void nbp_layout_visit_tracked(visitproc visit, void *arg);
 /* Brings into the cache what `op` has outside of itself, and tp_traverse will read:
  * `op` itself is there already. */
 void nbp_layout_prefetch(PyObject *op);
+
+#ifdef NBP_GIL_HOLDER
+/* Where the interpreter of a thread keeps which thread has the GIL; the place is there
+ * as long as the interpreter. */
+PyThreadState *const volatile *nbp_layout_holder(const PyThreadState *thread);
+#endif
 
 /* A frame as the interpreter keeps it; borrowed, valid until its code goes on. */
 typedef struct _PyInterpreterFrame nbp_frame;

@@ -8,6 +8,7 @@
 #include "probe.h"
 
 #include "compat.h"
+#include "holder.h"
 #include "memoryreading.h"
 #include "shadow.h"
 
@@ -59,7 +60,7 @@ static inline PyObject *
 run_event(PyObject *op, line_event on_line, frame_event on_frame, bool with_memory)
 {
     const Probe *self = (const Probe *)op;
-    PyThreadState *thread = nbp_thread_state();
+    PyThreadState *thread = nbp_thread_of_event();
     const void *frame = nbp_running_frame(thread);
     nbp_shadow *shadow = nbp_probe_shadow(self->lines, thread);
     if (shadow == NULL) {
@@ -90,13 +91,32 @@ run_event(PyObject *op, line_event on_line, frame_event on_frame, bool with_memo
         return run_event(op, on_line, on_frame, true);                                 \
     }
 
+/* Kept apart from its short way, which need not save the registers that this needs. */
+static PyObject *probe_any_line(PyObject *op) __attribute__((noinline));
+
 EVENT(enter, nbp_shadow_enter, NULL)
-EVENT(line, nbp_shadow_line, NULL)
+EVENT(any_line, nbp_shadow_line, NULL)
 EVENT(resume, nbp_shadow_resume, NULL)
 EVENT(leave, NULL, nbp_shadow_leave)
 EVENT(suspend, NULL, nbp_shadow_suspend)
 EVENT(last, nbp_shadow_last, NULL)
 EVENT(pause, nbp_shadow_pause, NULL)
+
+/* The most frequent event takes a short way when it can. */
+static PyObject *
+probe_line(PyObject *op)
+{
+    const Probe *self = (const Probe *)op;
+    const nbp_lines *lines = self->lines;
+    const PyThreadState *thread = nbp_thread_at_once();
+    if (thread != NULL && lines->recent_id == thread->id &&
+        nbp_shadow_line_at_once(lines->recent, nbp_running_frame(thread), self->slot)) {
+        Py_RETURN_NONE;
+    }
+    return probe_any_line(op);
+}
+
+#define probe_line_memory probe_any_line_memory
 
 /* ---- the types ---- */
 

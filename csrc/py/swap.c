@@ -5,6 +5,7 @@
 #include "compat.h"
 #include "engine.h"
 #include "gcobjects.h"
+#include "holder.h"
 #include "probe.h"
 
 /* ---- swapping ---- */
@@ -287,6 +288,7 @@ nbp_engine_start(nbp_engine *self, bool everywhere)
     }
     self->everywhere = everywhere;
     remember_running(self);
+    nbp_holder_find();
     nbp_lines_switch(self->lines, true);
     if (nbp_engine_install(self) < 0) {
         nbp_engine_stop(self);

@@ -351,6 +351,28 @@ def test_a_timer_may_stop_the_recording() -> None:
     assert not calls.active
 
 
+def test_a_timer_may_drop_the_recording() -> None:
+    for last in range(3, 12):
+        calls: list[Calls] = []
+        ticks = 0
+
+        def timer(calls: list[Calls] = calls, last: int = last) -> float:
+            nonlocal ticks
+            ticks += 1
+            if ticks == last:
+                calls.pop().disable()
+            return float(ticks)
+
+        calls.append(Calls(timer))
+        calls[0].enable()
+        left()
+        right()
+        abs(1)
+        if calls:
+            calls.pop().disable()
+    assert sys.getprofile() is None
+
+
 def deep(levels: int) -> int:
     return 0 if levels == 0 else 1 + deep(levels - 1)
 
@@ -462,7 +484,9 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_a_hook_in_strange_hands() -> None:
     start = sys.monitoring.events.PY_START
     with Calls() as calls:
-        hook = sys.monitoring.register_callback(4, start, None)
+        tools = [sys.monitoring.get_tool(tool) for tool in range(6)]
+        tool = tools.index("nbprobe calls")
+        hook = sys.monitoring.register_callback(tool, start, None)
         for arguments in [(), (1,), (left, 2, 3)]:
             with pytest.raises(TypeError, match="calls this"):
                 hook(*arguments)

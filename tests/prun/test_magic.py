@@ -224,4 +224,4 @@ def test_nothing_stays_switched_on(defined: Session) -> None:
         defined.run(f"%prun -q {statement}")
         assert sys.getprofile() is None
         if sys.version_info >= (3, 12):
-            assert sys.monitoring.get_tool(4) is None
+            assert [sys.monitoring.get_tool(tool) for tool in range(6)] == [None] * 6
