@@ -9,14 +9,21 @@
 
 #    include <opcode.h>
 
+#    include "holder.h"
+
+static inline bool
+may_suspend(const PyCodeObject *code)
+{
+    return code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR);
+}
+
 /* Whether a frame begins, for a generator's goes on through the same event: the
  * argument of the RESUME that it stands at tells, and a throw() stands elsewhere.
  * RESUME_QUICK is what RESUME becomes in code that has run a few times. */
 static bool
 begins(PyFrameObject *frame, PyCodeObject *code)
 {
-    const int may_suspend = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-    if (!(code->co_flags & may_suspend)) {
+    if (!may_suspend(code)) {
         return true;
     }
     int place = PyFrame_GetLasti(frame);
@@ -72,11 +79,11 @@ record_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
 }
 
 /* Several recordings can hand events on to each other in a circle, when one goes on
- * again that another has displaced: `busy` breaks it. */
-static int
-on_event(PyObject *arg_of_profile, PyFrameObject *frame, int what, PyObject *arg)
+ * again that another has displaced: `busy` breaks it. Kept apart from the short way of
+ * an event, which need not save the registers that this needs. */
+static __attribute__((noinline)) int
+on_any_event(nbp_calls *self, PyFrameObject *frame, int what, PyObject *arg)
 {
-    nbp_calls *self = (nbp_calls *)arg_of_profile;
     nbp_call_thread *here = nbp_calls_thread(self, nbp_thread_state());
     if (here == NULL) {
         self->unseen++;
@@ -104,6 +111,36 @@ on_event(PyObject *arg_of_profile, PyFrameObject *frame, int what, PyObject *arg
     here->busy = false;
     Py_DECREF(self);
     return status;
+}
+
+/* What an event of Python code takes as a rule; false, and nothing is done, when it
+ * takes more, as where it is handed on. */
+static inline bool
+record_at_once(nbp_calls *self, PyFrameObject *frame, int what)
+{
+    const nbp_call_thread *last = self->last;
+    if (last == NULL || last->previous != NULL || last->busy || self->tasks ||
+        self->wants_memory) {
+        return false;
+    }
+    if (what == PyTrace_RETURN) {
+        return nbp_calls_leave_at_once(self, nbp_thread_at_once(), frame);
+    }
+    if (what != PyTrace_CALL) {
+        return false;
+    }
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    /* Not Py_DECREF, for the frame has one of its own: this never frees it. */
+    Py_SET_REFCNT(code, Py_REFCNT(code) - 1);
+    return !may_suspend(code) && nbp_calls_enter_at_once(self, nbp_thread_at_once(),
+                                                         frame, code, NBP_ENTER_START);
+}
+
+static int
+on_event(PyObject *arg_of_profile, PyFrameObject *frame, int what, PyObject *arg)
+{
+    nbp_calls *self = (nbp_calls *)arg_of_profile;
+    return record_at_once(self, frame, what) ? 0 : on_any_event(self, frame, what, arg);
 }
 
 /* Makes ours the profile function of a thread, and remembers which it was. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import inspect
 import pickle
 import random
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from nbprobe._core import LineEngine
+from nbprobe._core import Calls, LineEngine
 
 from .conftest import hits, measuring
 
@@ -390,3 +391,35 @@ def test_threads_that_change_one_engine_at_once() -> None:
     # THEN nothing is torn
     assert others == []
     assert count.__code__ is code
+
+
+def test_threads_that_python_did_not_start() -> None:
+    """Their thread states come and go, one maybe where another was."""
+
+    def count(n: int) -> int:
+        total = 0
+        for i in range(n):
+            total += i
+        return total
+
+    libc = ctypes.CDLL(None)
+    body = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
+        lambda _: count(5) and None
+    )
+    with measuring(count) as engine, Calls() as calls:
+        for _ in range(4):
+            thread = ctypes.c_ulong()
+            assert libc.pthread_create(ctypes.byref(thread), None, body, None) == 0
+            count(5)
+            assert libc.pthread_join(thread, None) == 0
+            count(5)
+    assert hits(engine, count) == {1: 12, 2: 72, 3: 60, 4: 12}
+    assert (engine.dropped, engine.moved) == (0, 0)
+    functions, threads = calls.table()
+    place = next(i for i, row in enumerate(functions) if row[2] == "count")
+    counted = [
+        sum(node[2] for node in nodes if node[1] == place) for _, nodes, _ in threads
+    ]
+    # Before 3.12 nobody tells a profile function of such threads.
+    others = [1, 1, 1, 1] if sys.version_info >= (3, 12) else []
+    assert sorted(filter(None, counted)) == [*others, 8]
