@@ -38,9 +38,9 @@ def _convert(graph: ReferenceGraph, filename: str, format: str) -> None:
     """Have the ``dot`` program write what is not written in-process."""
     program = shutil.which("dot")
     if program is None:
-        print(
-            "Image renderer (dot) not found, not doing anything else; .svg needs none"
-        )
+        drawn = f"{os.path.splitext(filename)[0]}.svg"
+        print(f"Image renderer (dot) not found, drawing {drawn} instead")
+        write(graph, drawn)
         return
     command = [program, f"-T{format}", f"-o{filename}"]
     try:

@@ -10,6 +10,8 @@ __all__ = ["summarize", "type_rows"]
 
 _CANDIDATES = 400
 _BIGGEST = 12
+_ROUNDS = 3
+_FEW = 4
 _HELD = 4
 
 _CONTAINERS = {"dict", "list", "tuple"}
@@ -54,7 +56,25 @@ def _biggest(graph: HeapGraph) -> list[tuple[int, int]]:
     An object of which one part retains nearly all is passed over for the sake of that
     part: the accumulation is there.
     """
-    candidates = graph.core.largest(None, True, _CANDIDATES)
+    chosen: list[tuple[int, int]] = []
+    rest = graph.all
+    for _ in range(_ROUNDS):
+        candidates = graph.core.largest(rest.content, True, _CANDIDATES)
+        chosen += _chosen(graph, candidates)
+        if len(candidates) < _CANDIDATES or len(chosen) >= _FEW:
+            break
+        # The links of one long list may be all of them: look past them.
+        below = [node for node, _ in chosen]
+        looked_at = graph.core.set_of([node for node, _ in candidates])
+        rest = rest - graph._set(looked_at)
+        rest = rest - graph._set(graph.core.retained_set(graph.core.set_of(below)))
+    return chosen[:_BIGGEST]
+
+
+def _chosen(
+    graph: HeapGraph, candidates: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Choose among those that retain the most."""
     above = {node: graph.core.dominator(node)[0] for node, _ in candidates}
     kept = dict(candidates)
     passed = {

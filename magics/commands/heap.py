@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ..options import Option, OptionError, OptionTable, Parsed
-from .heapfile import run, whole
+from .heapfile import none_of, run, whole
 
 if TYPE_CHECKING:
     from ..graphs.heaps import HeapDiff, HeapSummary
@@ -58,12 +59,18 @@ def _show(options: Parsed) -> int:
     graph = load_heap(options.arguments[0])
     if options.type:
         members = graph.type(options.type)
+        if not members:
+            words = units.for_stdout(none_of(options.type, graph))
+            print(f"nbprobe heap: {words}", file=sys.stderr)
+            return 1
         print(units.for_stdout(f"{units.plural(members.count, 'object')} of it"))
         for expression, size in members.largest(options.limit, retained=True):
             print(units.for_stdout(f"{units.memory(size):>12}  {expression[:200]}"))
         return 0
     if options.by:
-        print(units.for_stdout(graph.all.by(options.by).table(options.limit)))
+        table = graph.all.by(options.by).table(options.limit)
+        hint = table.replace("Type e.g. '_.more' to view.", "--limit N shows N.")
+        print(units.for_stdout(hint))
         return 0
     summary = graph.summary()
     result: HeapSummary | HeapDiff = summary

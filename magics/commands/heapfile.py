@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from ..errors import NbprobeError
 from ..options import OptionError, OptionTable, Parsed
 
-__all__ = ["run", "whole"]
+if TYPE_CHECKING:
+    from ..graphs.heaps import HeapGraph
+
+__all__ = ["none_of", "run", "whole"]
 
 
 def whole(text: str) -> int:
@@ -16,6 +21,15 @@ def whole(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError("a whole number from 1")
     return int(text)
+
+
+def none_of(name: str, graph: HeapGraph) -> str:
+    """Say that a heap has no object of a type, and which types have such a name."""
+    types = {row[0].rpartition(".")[2]: row[0] for row in graph.core.types() if row[1]}
+    last = name.rpartition(".")[2]
+    close = [types[it] for it in get_close_matches(last, types, 3)]
+    hint = f"; it has {', '.join(map(repr, close))}" if close else ""
+    return f"the heap has no object of a type {name!r}{hint}"
 
 
 def run(

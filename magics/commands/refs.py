@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..options import Option, OptionTable, Parsed
-from .heapfile import run, whole
+from .heapfile import none_of, run, whole
 
 SUMMARY = "what holds the objects of a saved heap, as a tree"
 
@@ -68,8 +68,10 @@ def _show(options: Parsed) -> int:
             node for node, _ in graph.core.largest(members.content, True, options.limit)
         ]
     if not nodes:
-        what = "no such object" if options.address is not None else "none of that type"
-        print(f"nbprobe refs: the heap has {what}", file=sys.stderr)
+        what = "the heap has no such object"
+        if options.address is None:
+            what = units.for_stdout(none_of(options.type, graph))
+        print(f"nbprobe refs: {what}", file=sys.stderr)
         return 1
     text = tree(
         graph,

@@ -479,14 +479,17 @@ def test_other_formats_are_the_dot_programs(
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if program else "")
     picture = tmp_path / "x.png"
     assert graphs.show_refs([[1]], filename=str(picture)) is None
-    (line,) = capsys.readouterr().out.splitlines()
+    line, *more = capsys.readouterr().out.splitlines()
+    drawn = tmp_path / "x.svg"
     expected = {
-        None: "Image renderer (dot) not found, not doing anything else; .svg needs none",
+        None: f"Image renderer (dot) not found, drawing {drawn} instead",
         "works": f"Image generated as {picture}",
         "fails": f"dot failed (exit code 3) while writing {picture}: no such format",
         "does not start": "dot does not start: ",
     }
     assert line.startswith(expected[program])
+    assert more == ([] if program else [f"Image generated as {drawn}"])
+    assert program or "<svg" in drawn.read_text()
     if program == "works":
         assert picture.read_text().startswith("digraph ObjectGraph {")
 

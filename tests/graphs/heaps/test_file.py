@@ -123,7 +123,8 @@ def test_the_command_shows_holders(
         (["refs"], 2, "give one file"),
         (["refs", "--address", "x", "f"], 2, "--address takes an address"),
         (["refs", "/no/such"], 1, "No such file"),
-        (["refs", "--type", "NoSuch4711", "FILE"], 1, "the heap has none of that type"),
+        (["refs", "--type", "NoSuch4711", "FILE"], 1, "the heap has no object of a"),
+        (["heap", "--type", "functoin", "FILE"], 1, "'functoin'; it has 'function'"),
         (["refs", "--address", "12", "FILE"], 1, "the heap has no such object"),
     ],
 )

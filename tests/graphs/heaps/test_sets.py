@@ -224,12 +224,16 @@ def test_a_long_list_is_named_by_its_first_link() -> None:
     for _ in range(20_000):
         first = Link(first)
     KEPT["first"] = first
+    KEPT["beside"] = bytearray(3_000_000)
     last = first
     while last is not None and last.following is not None:
         last = last.following
     graph = heap()
     (held,) = [it for it in graph.summary().biggest if it.type.endswith(".Link")]
     assert held.holder in ("first", f"{__name__}.KEPT['first']")
+    # Its links, all of which hold more, hide nothing else.
+    others = {it.holder for it in graph.summary().biggest}
+    assert f"{__name__}.KEPT['beside']" in others
     (path,) = graph.of(last).sp
     assert " more … .following" in path and len(path) < 400
     del last, path
