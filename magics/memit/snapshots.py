@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from .._core import ALLOCATIONS_SITES, Allocations
+from .._core import ALLOCATIONS_SITES, Allocations, leave_out_thread
 from ..errors import ResultFileError
 from ..graphs.labels import long_name
-from ..kernel import LeftOut, unseen
+from ..kernel import LeftOut
 from ..results import Result, load
 from .result import Kind, Place, Site
 from .sites import FRAMES, Sites
@@ -306,11 +306,15 @@ class Tracer:
 
     def snapshot(self, *, types: bool = True) -> Snapshot:
         """Give what was allocated since and is alive."""
-        # What a snapshot is made of is in none, nor in the next one.
-        with unseen():
+        # What a snapshot is made of is in none, nor in the next one. Not by `unseen`,
+        # which would be in it itself.
+        leave_out_thread()
+        try:
             kinds = _kinds(self._counted) if types else ()
             sites = Sites.of(self._counted)
             return Snapshot(sites.places, sites.sites, kinds)
+        finally:
+            leave_out_thread(False)
 
     def traceback(self, obj: object) -> Traceback | None:
         """Give where an object was allocated; None when it was before."""

@@ -163,6 +163,8 @@ def test_memdiff_shows_what_there_is_when_an_error_ends_it(session: Session) -> 
     ran = session.run("%memdiff kept = bytearray(9000); 1 / 0")
     assert isinstance(ran.error, ZeroDivisionError)
     assert "ended early" in ran.stdout and "kept = bytearray(9000)" in ran.stdout
+    growth = session.run("%memdiff -q -o again = bytearray(9000)").value
+    assert "contextlib._GeneratorContextManager" not in {it.type for it in growth.kinds}
 
 
 def test_memdiff_shows_nothing_of_itself(session: Session) -> None:
