@@ -97,13 +97,24 @@ def text(result: LineResult) -> str:
     return clean("\n".join(lines).strip("\n"))
 
 
+def _by_thread(
+    function: Function, result: LineResult
+) -> list[tuple[str, tuple[Line, ...]]]:
+    """Give the lines of each thread that called the function, with its name."""
+    return [
+        (name, lines)
+        for name, lines in zip(result.threads, function.threads, strict=False)
+        if lines
+    ]
+
+
 def _write(
     stream: io.StringIO, function: Function, result: LineResult, keep: list[int]
 ) -> None:
     stats = replace(result, functions=(function,)).stats()
     parts = [("", stats.timings[function.key], function.lines)]
-    if result.by_thread and function.threads:
-        for name, lines in zip(result.threads, function.threads, strict=True):
+    if result.by_thread:
+        for name, lines in _by_thread(function, result):
             one = replace(function, lines=lines, threads=())
             timings = replace(result, functions=(one,)).stats().timings
             parts.append((name, timings[function.key], lines))
@@ -249,7 +260,7 @@ def _blocks(
         if limit < _WORTH:
             break
         room[function.key] = limit
-        tables = 1 + len(function.threads) * result.by_thread
+        tables = 1 + len(_by_thread(function, result)) * result.by_thread
         left -= tables * len(numbers(function, limit))
     busiest = max((function.self_ns for function in functions), default=0.0)
     blocks = [
@@ -266,7 +277,7 @@ def _block(
     share = function.self_ns / (result.self_ns or 1.0)
     parts = [_Part("", _listing(result, function, limit))]
     if result.by_thread:
-        for name, lines in zip(result.threads, function.threads, strict=False):
+        for name, lines in _by_thread(function, result):
             one = replace(function, lines=lines, threads=())
             parts.append(_Part(name, _listing(result, one, limit)))
     figure = f"{Times(result.unit)(function.total_ns)}, {units.percent(share)} of all"

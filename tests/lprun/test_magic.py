@@ -160,9 +160,17 @@ def test_threads_that_ended_have_their_names(session: Session) -> None:
         "    with ThreadPoolExecutor(1, 'mine') as pool:\n"
         "        return list(pool.map(job, range(3)))"
     )
-    result = session.run("%lprun -o --threads pooled()").value
+    result = session.run("%lprun -o --threads --sort name pooled()").value
     assert "mine_0" in result.threads
-    assert "Thread: mine_0" in str(result)
+    # A thread is shown with what it has called, and with nothing else.
+    assert re.findall("(?:Thread|Function): .*", str(result)) == [
+        "Function: job at line 2",
+        "Thread: mine_0",
+        "Function: job at line 2",
+        "Function: pooled at line 3",
+        "Thread: MainThread",
+        "Function: pooled at line 3",
+    ]
     assert threading.Thread.start.__module__ == "threading"
 
 
