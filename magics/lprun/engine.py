@@ -69,7 +69,9 @@ def profile(
         recording.add(runnable.target)
     if discover:
         for function in users_functions():
-            recording.add(function)
+            # What runs the code among a caller's local names is none of the user's.
+            if function is not runnable.target:
+                recording.add(function)
 
     follower = _children_of(profiler, discover) if children else None
 

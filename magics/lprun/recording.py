@@ -179,11 +179,15 @@ class Recording:
         return [code for code, _ in self._roots.values()]
 
     def threads(self) -> dict[int, str]:
-        """Name the threads that ran measured code: the main one first."""
+        """Name the threads that ran measured code: the main one first, then as they began."""
         names = {thread.ident or 0: thread.name for thread in threading.enumerate()}
         names.update(self.names)
         main = threading.main_thread().ident
-        idents = sorted(self.engine.threads(), key=lambda ident: (ident != main, ident))
+        began = {ident: place for place, ident in enumerate(self.names)}
+        idents = sorted(
+            self.engine.threads(),
+            key=lambda ident: (ident != main, began.get(ident, len(began)), ident),
+        )
         found: dict[int, str] = {}
         for place, ident in enumerate(idents, 1):
             name = "threads that ended" if ident == 0 else f"thread {place}"

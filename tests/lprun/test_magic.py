@@ -255,6 +255,9 @@ def test_local_names(defined: Session) -> None:
     )
     result = defined.run("inside()").value
     assert hits(result, "leaf") == [1, 1]
+    assert names(result) == [
+        "leaf"
+    ]  # and not the function that the statement was put in
 
 
 def test_what_ran_before_an_error_is_shown(defined: Session) -> None:
