@@ -79,7 +79,8 @@ def _counted(frame: Frame, iterations: int) -> Generator[Any, None, tuple[int, i
     What the block itself allocates (its own frames and numbers) is the same for any
     number of iterations: none of them is taken as the zero.
     """
-    counted = _core.Allocations(_core.ALLOCATIONS_COUNTS)
+    # Exact, so that arrays of NumPy before 2.5 are in it.
+    counted = _core.Allocations(_core.ALLOCATIONS_EXACT)
     counted.start()
     try:
         yield from frame.resume(iterations)

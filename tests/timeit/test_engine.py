@@ -618,6 +618,13 @@ def test_allocations_are_those_of_one_execution(
 
 
 @at_best
+def test_arrays_are_among_what_is_allocated() -> None:
+    result = measure("numpy.ones(100_000)", "import numpy", budget=10 * QUICK)
+    assert result.allocated_bytes is not None
+    assert 800_000 <= result.allocated_bytes < 810_000
+
+
+@at_best
 def test_the_collector_s_share_is_found_with_the_collector_on() -> None:
     result = measure("[[] for _ in range(3000)]", budget=0.05)
     assert not result.gc_enabled
