@@ -164,8 +164,8 @@ class Holder:
         How to reach it from where the way begins, as code: ``'cache[3].rows'``.
     origin : str
         Where the way begins: ``'notebook'``, ``'history'`` (an output itself),
-        ``'output'`` (what is in one), ``'traceback'``, ``'module'``, ``'frame'`` or
-        ``'outside'``.
+        ``'output'`` (what is in one), ``'traceback'``, ``'module'``, ``'frame'``,
+        ``'outside'`` or ``'garbage'``.
     place : str
         The same in words.
     steps : tuple of str

@@ -343,6 +343,8 @@ def _why_line(why: Why) -> str:
     what = clean(f"{why.type} {why.value}")
     if not why.holders:
         return f"{what} is held by nothing that can be found"
+    if not why.total:
+        return f"{what} is garbage: nothing leads to it"
     count = units.plural(why.total, "object")
     return f"{what} is held by {count}"
 

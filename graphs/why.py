@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any
 
-from .._core import paths_to
+from .._core import paths_to, referrers
 from .advice import forget_outputs, letting_go, statement
 from .exploring import HOST, OURS, history_of, shell
 from .labels import describe, edge_names, long_name
@@ -75,6 +75,8 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
             else:
                 key = holder.expression, holder.place
                 holders.setdefault(key, (holder, set()))[1].add(number)
+    if not total:
+        return Why(_short(type(obj)), describe(obj), 0, _garbage(obj, limit), 0)
     chosen = list(holders.values())[: limit - bool(history)]
     covered = set().union(*history.values(), *(numbers for _, numbers in chosen))
     shown = [holder for holder, _ in chosen]
@@ -82,6 +84,17 @@ def why(obj: object, limit: int = 5, *, internals: bool = False) -> Why:
         shown.insert(0, _fold(list(history)))
     left_out = total - len(covered)
     return Why(_short(type(obj)), describe(obj), total, tuple(shown), left_out)
+
+
+def _garbage(obj: object, limit: int) -> tuple[Holder, ...]:
+    """Name what holds an object that nothing leads to: circles of garbage."""
+    (found,) = referrers([obj])
+    place = "garbage that waits for the collector"
+    rows = []
+    for it in found[:limit]:  # a generator would hold the object itself
+        name = f"({_short(type(it))}){_written(it, obj)[0]}"
+        rows.append(Holder(name, "garbage", place, (), "import gc; gc.collect()"))
+    return tuple(rows)
 
 
 class _Gap:

@@ -27,6 +27,11 @@ _HOSTS = re.compile(rf"{_NAMES}\b")
 # A function of theirs, as its code is labelled: its file is in parentheses.
 _HOST_CODE = re.compile(rf"\(.*[/\\]{_NAMES}(?:[/\\]|\.py\b)")
 _SUSPENDED = ("coroutine", "generator", "async_generator", "frame")
+_FRAMES = {
+    "coroutine": ".cr_frame",
+    "generator": ".gi_frame",
+    "async_generator": ".ag_frame",
+}
 _LIBRARY = sysconfig.get_path("stdlib")
 _HISTORY = re.compile(r"(?:_i{1,3}|_i\d+|_ih|_dh|In)\b")
 _OUTPUT = re.compile(r"\['_(?:_{0,2}|\d+)'\]")
@@ -85,8 +90,8 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
     gap = len(steps) - 2 * _ENDS if len(steps) > _LONGEST else 0
     if gap:  # a linked list may have a million links
         ends = steps[:_ENDS], steps[-_ENDS:]
-        first = ends[1][0]
-        steps = [*ends[0], (first[0], f" … {gap:,} more … {first[1]}"), *ends[1][1:]]
+        node, name = ends[1][0]
+        steps = [*ends[0], (node, f" … {gap:,} more … {name}"), *ends[1][1:]]
     known = [heap.node(number) for number, _ in steps]
     types = tuple(row[1] for row in known)
     suspended = tuple(
@@ -98,12 +103,13 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
     output = ""
     if origin == "module" and label == "__main__":
         steps, output = _told(heap, steps)
-    path = folded(
-        "".join(
-            name or f" -> ({type_name})"
-            for (_, name), type_name in zip(steps[1:], types[1:], strict=True)
-        )
-    )
+    first, *others = [
+        _in_code(source, name, held)
+        for (_, name), source, held in zip(steps[1:], types, types[1:], strict=False)
+    ] or [""]
+    if origin == "frame" and len(steps) > 1 and steps[1][1]:
+        first = steps[1][1]  # a variable of the function that is named
+    path = folded("".join([first, *others]))
     if origin == "module" and label == "__main__":
         expression, place = path.removeprefix("."), "variable of __main__"
         if output:
@@ -119,6 +125,15 @@ def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
         if origin == "garbage":
             place = "garbage that waits for the collector"
     return Way(expression, place, origin, types, suspended)
+
+
+def _in_code(source: str, name: str, held: str) -> str:
+    """Write the name of a reference as it is written after its holder."""
+    if not name:
+        return f" -> ({held})"
+    if name[:1].isidentifier() and source in _SUSPENDED:
+        return f"{_FRAMES.get(source, '')}.f_locals['{name}']"
+    return name
 
 
 def _told(

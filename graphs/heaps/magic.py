@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import (
@@ -345,7 +346,8 @@ Examples::
         __tracebackhide__ = True
         options = self.parse(line)
         assert self.shell is not None
-        names = {**self.shell.user_ns, **(local_ns or {})}
+        # No copy: the traceback of an error here would keep all that is in it.
+        names = ChainMap(cast("dict[str, Any]", local_ns or {}), self.shell.user_ns)
         hidden = self.shell.user_ns_hidden
         wanted = options.rest.split()
         if wanted:

@@ -150,6 +150,27 @@ def test_a_figure_is_closed() -> None:
     assert any(row.advice.endswith("matplotlib.pyplot.close(4711)") for row in rows)
 
 
+def test_garbage_is_said_to_be_garbage(big: Any) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        it = big()
+        it.me = it
+        ghost = weakref.ref(it)
+        del it
+        why = graphs.why(ghost())
+        (held,) = why.holders
+        assert held.expression in ("(tests.graphs.test_why.Big).me", "(dict)['me']")
+        assert held.origin == "garbage" and held.advice == "import gc; gc.collect()"
+        assert "is garbage: nothing leads to it" in str(why)
+    finally:
+        gc.enable()
+    exec(held.advice, {})
+    assert ghost() is None
+    why = graphs.why([1, 2])  # not in the assert, whose own variables hold it
+    assert why.holders == () and "nothing that can be found" in str(why)
+
+
 def test_what_is_one_to_the_user_counts_as_one(big: Any) -> None:
     it = big()
     why = graphs.why(it, limit=50)

@@ -123,6 +123,12 @@ def test_sizes_of_variables(session: Session) -> None:
     assert session.names["kept"].variables[0].shallow > 999 * 8
 
 
+def test_an_error_of_sizes_keeps_no_variable(session: Session) -> None:
+    session.run("held = [1, 2, 3]")
+    session.run("%sizes nosuch4711")
+    assert session.run("%refcount -q -o held").value.total == 1
+
+
 def test_cycles_and_pauses(session: Session) -> None:
     session.run(CLASSES)
     gc.collect()

@@ -90,7 +90,7 @@ NAMES: dict[str, tuple[Any, str]] = {
     "attribute, dictionary": (materialised, ".secret"),
     "slot": (slotted, ".slot"),
     "closure": (closure, ".__closure__[0].cell_contents"),
-    "generator": (suspended, "secret"),
+    "generator": (suspended, ".gi_frame.f_locals['secret']"),
     "method": (lambda it: functools.partial(print, it), ".args[0]"),
     "exception": (raised, ".args[0]"),
     "bound method": (lambda it: type("B", (), {"f": lambda self: 1, "x": it})().f, ""),
@@ -211,6 +211,18 @@ def test_what_a_set_retains_is_what_goes_with_it() -> None:
     assert a.domisize > 4000 and b.domisize > 4000
     assert (a | b).domisize > a.domisize + b.domisize + 4000
     assert a.domisize == graph.core.retained(KEPT["a"])
+
+
+def test_variables_of_suspended_functions_are_written_as_code() -> None:
+    def wait(kept: object) -> Iterator[int]:
+        yield 1
+
+    KEPT["generator"] = wait(Thing(4711))
+    next(KEPT["generator"])
+    secret = KEPT["generator"].gi_frame.f_locals["kept"]
+    graph = heap(hidden=("nbprobe", __name__))
+    (path,) = graph.of(secret).sp
+    assert path == f"{__name__}.KEPT['generator'].gi_frame.f_locals['kept']"
 
 
 class Link:
