@@ -143,6 +143,7 @@ def test_updates_and_then_the_result_in_their_place(kernel: Kernel, magic: str) 
     assert all(text.startswith(f"%{name}: ") for text in texts)
     assert all("resident, at most" in text for text in texts)
     assert "now   " in texts[-1] and RUNS[magic] in texts[-1]
+    assert "kept the interpreter" not in texts[-1]
     assert "resident, at most" not in result and "now   " not in result
 
 
