@@ -19,6 +19,9 @@ from ..pace import per_pace
 
 __all__ = ["Costs", "costs"]
 
+# What to run, and the same without the calls where that takes time of its own.
+_Kind = tuple[Callable[[], None], Callable[[], None] | None]
+
 _TURNS = 1000
 # Short runs: most of them are not interrupted even on a busy machine.
 _REPEATS = 40
@@ -63,21 +66,22 @@ def costs(builtins: bool) -> Costs:
     with it: subtract `Costs.at` the pace of the recording.
     """
     calls = Calls(builtins=builtins)
-    nothing = (0.0, 0.0)
-    call, pace = per_pace(lambda: _turn(_calls, calls), _REPEATS)
-    native = _per_pace(_native_calls, calls) if builtins else nothing
-    resume, _ = per_pace(lambda: _turn(_resumes, calls, _loop), _REPEATS)
-    other = sum(_per_pace(_others, calls)) if builtins else 0.0
-    in_paces = (*call, *native, *resume, other, 1.0)
+    kinds: list[_Kind] = [(_calls, None), (_resumes, _loop)]
+    if builtins:
+        kinds += [(_native_calls, None), (_others, None)]
+
+    def turn() -> tuple[float, ...]:
+        return tuple(part for kind in kinds for part in _turn(calls, *kind))
+
+    # All kinds in every turn: a bad moment falls on few turns of each, not on all of one.
+    times, pace = per_pace(turn, _REPEATS)
+    call, resume, native = times[:2], times[2:4], times[4:6] or (0.0, 0.0)
+    in_paces = (*call, *native, *resume, sum(times[6:]), 1.0)
     return Costs._make(pace * cost for cost in in_paces)
 
 
-def _per_pace(run: Callable[[], None], calls: Calls) -> tuple[float, ...]:
-    return per_pace(lambda: _turn(run, calls), _REPEATS)[0]
-
-
 def _turn(
-    run: Callable[[], None], calls: Calls, without: Callable[[], None] | None = None
+    calls: Calls, run: Callable[[], None], without: Callable[[], None] | None
 ) -> tuple[float, float]:
     """Give the cost inside and outside of a call; `without` is the run without callees."""
     plain = _plain(run)
