@@ -218,10 +218,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
         page.close()
 
         content = json.loads((folder / "all.ipynb").read_text(encoding="utf-8"))
+        # Others may have printed something: ipyparallel, of a log that is gone already.
         saved = {
-            name: "".join(cell["outputs"][0]["data"]["text/html"])
+            name: "".join(output["data"]["text/html"])
             for name, cell in zip(CELLS, content["cells"], strict=True)
-            if cell["outputs"]
+            for output in cell["outputs"]
+            if "text/html" in output.get("data", ())
         }
         content["cells"].append({**content["cells"][0], "id": "theirs"})
         content["cells"].pop(0)
