@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core import DeviceMemory, Memory, reference_names, referents
 from ..views.names import clean
 
 __all__ = [
+    "FRAMES",
     "describe",
     "edge_names",
+    "ends",
     "has_finalizer",
     "held_by",
     "long_name",
@@ -27,7 +29,18 @@ __all__ = [
     "written",
 ]
 
+# Where what is suspended has its frame.
+FRAMES: dict[type, str] = {
+    types.GeneratorType: ".gi_frame",
+    types.CoroutineType: ".cr_frame",
+    types.AsyncGeneratorType: ".ag_frame",
+}
+
 _WIDTH = 40
+# A way with more objects is cut to so many at each end.
+_LONGEST = 40
+_ENDS = 10
+_Step = TypeVar("_Step")
 
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
@@ -261,3 +274,20 @@ def _written(way: str, key: Any) -> str:
     if way == "value":
         return f"[{describe(key)}]"
     return {"key": "(key)", "member": "(member)"}[way]
+
+
+def ends(way: Sequence[_Step]) -> tuple[list[_Step], int, list[_Step]]:
+    """Cut a way that is too long to be read: a linked list may have a million links.
+
+    Returns
+    -------
+    list
+        Its begin; all of it when it is short.
+    int
+        How many are left out; 0 for none.
+    list
+        Its end.
+    """
+    if len(way) <= _LONGEST:
+        return list(way), 0, []
+    return list(way[:_ENDS]), len(way) - 2 * _ENDS, list(way[-_ENDS:])

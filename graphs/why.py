@@ -10,15 +10,12 @@ from typing import Any
 from .._core import paths_to, referrers
 from .advice import forget_outputs, letting_go, statement
 from .exploring import HOST, OURS, history_of, shell
-from .labels import describe, edge_names, long_name
+from .labels import FRAMES, describe, edge_names, ends, long_name
 from .result import Holder, Why
 
 __all__ = ["why"]
 
 _HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_oh|_ih|_dh|Out|In")
-# A way with more objects is cut to so many at each end.
-_LONGEST = 40
-_ENDS = 10
 _LAST_ERROR = ("last_exc", "last_value", "last_traceback")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -105,11 +102,9 @@ class _Gap:
 
 
 def _shortened(chain: list[Any]) -> list[Any]:
-    """Leave out the middle of a long way: a linked list may have a million links."""
-    if len(chain) <= _LONGEST:
-        return chain
-    gap = _Gap(len(chain) - 2 * _ENDS)
-    return [*chain[:_ENDS], gap, *chain[-_ENDS:]]
+    """Leave out the middle of a long way."""
+    first, left_out, last = ends(chain)
+    return [*first, _Gap(left_out), *last] if left_out else chain
 
 
 def _step(it: object) -> str:
@@ -175,18 +170,13 @@ def _holder(kind: str, variable: str | None, chain: list[Any], last: str) -> Hol
 
 
 _FRAME = ".f_locals"
-_FRAMES: dict[type, str] = {
-    types.GeneratorType: ".gi_frame",
-    types.CoroutineType: ".cr_frame",
-    types.AsyncGeneratorType: ".ag_frame",
-}
 
 
 def _in_code(source: object, name: str) -> str:
     """Write a variable of a frame or a generator as code reaches it from outside."""
     if not name[:1].isidentifier():
         return name
-    frame = _FRAMES.get(type(source), "")
+    frame = FRAMES.get(type(source), "")
     return f"{frame}{_FRAME}['{name}']"
 
 

@@ -7,6 +7,7 @@ import sys
 import sysconfig
 
 from ..._core import Heap
+from ..labels import FRAMES, ends
 
 __all__ = [
     "Way",
@@ -27,17 +28,10 @@ _HOSTS = re.compile(rf"{_NAMES}\b")
 # A function of theirs, as its code is labelled: its file is in parentheses.
 _HOST_CODE = re.compile(rf"\(.*[/\\]{_NAMES}(?:[/\\]|\.py\b)")
 _SUSPENDED = ("coroutine", "generator", "async_generator", "frame")
-_FRAMES = {
-    "coroutine": ".cr_frame",
-    "generator": ".gi_frame",
-    "async_generator": ".ag_frame",
-}
+_FRAMES = {cls.__name__: attribute for cls, attribute in FRAMES.items()}
 _LIBRARY = sysconfig.get_path("stdlib")
 _HISTORY = re.compile(r"(?:_i{1,3}|_i\d+|_ih|_dh|In)\b")
 _OUTPUT = re.compile(r"\['_(?:_{0,2}|\d+)'\]")
-# A way with more objects is cut to so many at each end.
-_LONGEST = 40
-_ENDS = 10
 _FIELD = re.compile(r"\.__dict__\['([^\W\d]\w*)'\]")
 
 
@@ -87,11 +81,11 @@ def way_to(heap: Heap, node: int) -> Way:
 
 def written(heap: Heap, origin: str, steps: list[tuple[int, str]]) -> Way:
     """Write a way: from where it begins, each object with the name that leads to it."""
-    gap = len(steps) - 2 * _ENDS if len(steps) > _LONGEST else 0
-    if gap:  # a linked list may have a million links
-        ends = steps[:_ENDS], steps[-_ENDS:]
-        node, name = ends[1][0]
-        steps = [*ends[0], (node, f" … {gap:,} more … {name}"), *ends[1][1:]]
+    first_steps, gap, last_steps = ends(steps)
+    if gap:
+        node, name = last_steps[0]
+        cut = (node, f" … {gap:,} more … {name}")
+        steps = [*first_steps, cut, *last_steps[1:]]
     known = [heap.node(number) for number, _ in steps]
     types = tuple(row[1] for row in known)
     suspended = tuple(

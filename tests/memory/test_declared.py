@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -16,6 +15,8 @@ import pytest
 from nbprobe import _core
 from nbprobe._core import Allocations
 from nbprobe.memit import allocated, measure
+
+from .libraries import compiled
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="import tables are exchanged on Linux only"
@@ -62,15 +63,7 @@ MB = 1_000_000
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that declares what it allocates, compiled; not loaded yet."""
     folder = tmp_path_factory.mktemp("declared")
-    source = folder / "declares.c"
-    source.write_text(SOURCE)
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler is not None, "the extension was built by a compiler"
-    path = folder / "declares.so"
-    subprocess.run(
-        [compiler, "-O1", "-shared", "-fPIC", source, "-o", path], check=True
-    )
-    return path
+    return compiled(folder, "declares", SOURCE)
 
 
 @pytest.fixture(scope="module")

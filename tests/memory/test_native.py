@@ -8,7 +8,6 @@ import mmap
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import threading
 import zlib
@@ -20,6 +19,8 @@ from nbprobe import _core
 from nbprobe._core import Allocations
 from nbprobe.memit.engine import Settings, measure_call
 from nbprobe.memit.view_measure import html, text
+
+from .libraries import compiled
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="import tables are exchanged on Linux only"
@@ -73,16 +74,7 @@ MB = 1_000_000
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that allocates, compiled; not loaded yet."""
     folder = tmp_path_factory.mktemp("native")
-    source = folder / "native.c"
-    source.write_text(SOURCE)
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler is not None, "the extension was built by a compiler"
-    path = folder / "native.so"
-    subprocess.run(
-        [compiler, "-O1", "-shared", "-fPIC", source, "-o", path, "-lpthread"],
-        check=True,
-    )
-    return path
+    return compiled(folder, "native", SOURCE, "-lpthread")
 
 
 def load(path: Path) -> ctypes.CDLL:
